@@ -1,0 +1,1 @@
+"""lidepth cli."""
