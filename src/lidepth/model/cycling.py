@@ -1,0 +1,99 @@
+"""What the cycler recorded, and the phases found in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lidepth.model._arrays import readonly, require
+from lidepth.model.spectra import seconds
+
+StepKind = Literal["pristine", "charge", "discharge", "rest"]
+StateName = Literal["pristine", "charged", "discharged", "range"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CyclerLog:
+    """Voltage and current of the whole cell.
+
+    ``time`` (n,) datetime64[ns], increasing; ``voltage_v`` (n,); ``current_ua`` (n,), charge
+    positive; a current holds from its time until the next row.
+    """
+
+    time: NDArray[np.datetime64]
+    voltage_v: NDArray[np.float64]
+    current_ua: NDArray[np.float64]
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        time = np.array(self.time, dtype="datetime64[ns]")
+        time.setflags(write=False)
+        object.__setattr__(self, "time", time)
+        for name in ("voltage_v", "current_ua"):
+            column = readonly(getattr(self, name))
+            require(column.shape == time.shape, f"{name} has one value per time")
+            require(bool(np.all(np.isfinite(column))), f"{name} is finite")
+            object.__setattr__(self, name, column)
+        require(time.size >= 2, "a cycler log has at least two rows")
+        require(bool(np.all(np.diff(time.astype(np.int64)) >= 0)), "cycler times do not run back")
+
+    def seconds(self, origin: np.datetime64) -> NDArray[np.float64]:
+        """Times in s since ``origin``; shape (n,)."""
+        return seconds(self.time, origin)
+
+    @property
+    def charge_uah(self) -> NDArray[np.float64]:
+        """Net charge passed before each row, charge positive, in uAh; shape (n,)."""
+        hours = np.diff(self.time.astype(np.int64)) / 3.6e12
+        return np.concatenate([[0.0], np.cumsum(self.current_ua[:-1] * hours)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One phase of a cycle, in s since the run's origin.
+
+    ``charge_uah`` is the charge passed in it (charge positive).
+    """
+
+    kind: StepKind
+    cycle: int
+    start_s: float
+    stop_s: float
+    charge_uah: float = 0.0
+    current_ua: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateSpectrum:
+    """The sum of the usable spectra of one state of the cell.
+
+    ``counts`` (channels,); ``live_s`` total live time; ``monitor`` total monitor counts scaled to
+    live time, NaN if unknown; ``indices`` of the summed spectra in the series; ``charge_uah`` the
+    net charge passed since the pristine state at the middle of the state, with the independent
+    standard uncertainty ``charge_std_uah`` of the integration (NaN without a cycler log).
+    """
+
+    name: StateName
+    cycle: int
+    start_s: float
+    stop_s: float
+    counts: NDArray[np.float64]
+    live_s: float
+    monitor: float
+    indices: tuple[int, ...]
+    charge_uah: float = np.nan
+    charge_std_uah: float = np.nan
+    label: str = field(default="")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counts", readonly(self.counts))
+        default = self.name if self.name == "pristine" else f"cycle {self.cycle} {self.name}"
+        object.__setattr__(self, "label", self.label or default)
+
+    @property
+    def time_s(self) -> float:
+        """Middle of the state, in s since the run's origin."""
+        return 0.5 * (self.start_s + self.stop_s)

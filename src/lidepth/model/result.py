@@ -1,0 +1,93 @@
+"""Everything one analysis found, as one value that figures, report and tables read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lidepth.model.calibration import FittedParameter, SelfCalibration, SpectrumFit
+from lidepth.model.cycling import CyclerLog, StateSpectrum, Step
+from lidepth.model.instrument import Instrument
+from lidepth.model.ledger import Ledger
+from lidepth.model.profile import DepthProfile
+from lidepth.model.spectra import SpectrumSeries
+from lidepth.model.stack import Stack
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What was measured: the description of the cell and the raw data.
+
+    ``log`` is None when no cycler was recorded; ``pristine`` (n,) marks the spectra of the
+    pristine cell; ``area_cm2`` of the electrode with relative standard uncertainty
+    ``area_rel_std``.
+    """
+
+    title: str
+    area_cm2: float
+    stack: Stack
+    instrument: Instrument
+    series: SpectrumSeries
+    log: CyclerLog | None
+    pristine: NDArray[np.bool_]
+    area_rel_std: float = 0.02
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovedSilicon:
+    """Silicon that has left the anode for the electrolyte, per cycle.
+
+    ``amount_1e15`` (n,) in 1e15 Si/cm2 with standard uncertainty ``std_1e15`` (n,); ``film_1e15``
+    is what the anode held; ``significance`` is the mean amount over its standard uncertainty.
+    """
+
+    cycle: NDArray[np.int64]
+    amount_1e15: Floats
+    std_1e15: Floats
+    film_1e15: float
+    mean_1e15: float
+    mean_std_1e15: float
+
+    @property
+    def significance(self) -> float:
+        """Mean amount in standard uncertainties."""
+        return self.mean_1e15 / self.mean_std_1e15 if self.mean_std_1e15 > 0 else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """The outcome of ``lidepth analyze``.
+
+    ``ledgers`` maps a method ("default", "untied", "windows") to its ledger; ``fits`` holds one
+    SpectrumFit per state in the order of ``states``; ``window_bias`` (n, 3) is the bias, in uAh,
+    that the forward model predicts for the rows of the windows ledger; ``information_uah``
+    (n, 3) is the information bound (Cramer-Rao) for the independent error of the default rows;
+    ``state_parameters`` the fitted nuisances (flux, offset, background) of each state.
+    ``first_charge_uah`` is the charge of the first charging step, the unit of "per cent" in text
+    (NaN without a cycler log).
+    """
+
+    run: Run
+    steps: tuple[Step, ...]
+    states: tuple[StateSpectrum, ...]
+    calibration: SelfCalibration
+    stack: Stack
+    fits: tuple[SpectrumFit, ...]
+    profiles: tuple[DepthProfile, ...]
+    ledgers: Mapping[str, Ledger]
+    window_bias: Floats
+    information_uah: Floats
+    silicon: MovedSilicon
+    common: tuple[FittedParameter, ...]
+    state_parameters: tuple[tuple[FittedParameter, ...], ...]
+    warnings: tuple[str, ...]
+    first_charge_uah: float
+    stopping: str
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    modes: float = np.nan
