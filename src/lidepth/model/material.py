@@ -119,12 +119,21 @@ def parse_formula(formula: str) -> tuple[tuple[str, float], ...]:
         raise _unknown(formula)
     try:
         atoms = periodictable.formula(text).atoms
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except _grammar_errors() as error:
         raise _unknown(formula) from error
     pairs = tuple((str(atom.symbol), float(count)) for atom, count in atoms.items())
     if not pairs or any(count <= 0 for _, count in pairs) or "n" in dict(pairs):
         raise _unknown(formula)
     return pairs
+
+
+def _grammar_errors() -> tuple[type[Exception], ...]:
+    """What periodictable and its grammar raise for text that is no formula."""
+    from pyparsing import ParseBaseException
+
+    return (
+        ValueError, KeyError, AttributeError, TypeError, ZeroDivisionError, ParseBaseException,
+    )  # fmt: skip
 
 
 def _unknown(formula: object) -> BadInput:

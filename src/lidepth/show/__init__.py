@@ -1,1 +1,1 @@
-"""lidepth show."""
+"""Drawing what was found: figures, report, terminal tables.  Computes nothing."""

@@ -1,0 +1,300 @@
+"""One fit for the whole run: shared parameters and every state's lithium together.
+
+Poisson maximum a posteriori by Gauss-Newton scoring.  States touch each other only through the
+shared parameters, so the normal matrix is an arrow: a block per state, a border of shared
+parameters.  Its inverse is kept in that factored form; nothing of the covariance is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from lidepth.analysis.forward import HATS, LNBACK, LNFLUX, OFFSET, ForwardModel, Prediction, Setting
+from lidepth.analysis.sensitivity import shared_jacobian
+from lidepth.errors import NotConverged
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tie:
+    """A linear relation believed of one state: state_row @ state + shared_row @ shared = value.
+
+    ``value`` carries the standard uncertainty ``std``.
+    """
+
+    state_row: Floats
+    shared_row: Floats
+    value: float
+    std: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """One state's spectrum and what is known of the state beforehand.
+
+    ``counts`` (bins,); ``free`` (state size,) marks the parts of the state vector that are
+    fitted; ``prior`` and ``precision`` of the state vector; ``ties`` beyond it.
+    """
+
+    label: str
+    counts: Floats
+    setting: Setting
+    free: NDArray[np.bool_]
+    prior: Floats
+    precision: Floats
+    ties: tuple[Tie, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solution:
+    """Where the fit settled.
+
+    ``shared`` (p,); ``states`` (n, state size); ``shared_covariance`` (p, p); ``local`` one
+    covariance per state with the shared parameters held; ``leverage`` one (state size, p) matrix
+    per state: how the state moves with the shared parameters.
+    """
+
+    shared: Floats
+    states: Floats
+    shared_covariance: Floats
+    local: tuple[Floats, ...]
+    leverage: tuple[Floats, ...]
+    predictions: tuple[Prediction, ...]
+    passes: int
+    objective: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Normal:
+    """Normal matrix and gradient of one state."""
+
+    a: Floats
+    b: Floats
+    c: Floats
+    state_gradient: Floats
+    shared_gradient: Floats
+    objective: float
+    prediction: Prediction
+
+
+def state_prior(
+    model: ForwardModel, *, flux_std: float, offset_std_kev: float = 0.5, moving: bool = True
+) -> tuple[NDArray[np.bool_], Floats, Floats]:
+    """What is free in a state vector, its prior mean and its precision matrix."""
+    size = model.state_size
+    free = np.zeros(size, dtype=bool)
+    precision = np.zeros((size, size))
+    if moving:
+        free[:] = True
+        precision[LNFLUX, LNFLUX] = flux_std**-2
+        precision[OFFSET, OFFSET] = offset_std_kev**-2
+        precision[LNBACK, LNBACK] = 0.3**-2
+        precision[HATS:, HATS:] = np.linalg.inv(model.basis.covariance)
+    return free, np.zeros(size), precision
+
+
+def solve(
+    model: ForwardModel,
+    observations: Sequence[Observation],
+    *,
+    mask: NDArray[np.bool_],
+    shared: Floats,
+    states: Floats,
+    hold_shared: bool = False,
+    tolerance: float = 0.02,
+    most: int = 25,
+    progress: Progress | None = None,
+) -> Solution:
+    """Fit all observations together; stop when no step exceeds ``tolerance`` standard deviations.
+
+    Raises NotConverged after ``most`` passes.
+    """
+    normals = _normals(model, observations, mask, shared, states)
+    best = _objective(model, normals, shared)
+    damping = 10.0
+    for number in range(1, most + 1):
+        factors = _factors(model, normals, observations, 0.0)
+        newton = _step(model, normals, factors, shared, hold_shared)
+        size = _step_size(newton, factors)
+        if progress is not None:
+            progress("fit", min(number / 8.0, 1.0))
+        if size < tolerance:
+            return _solution(shared, states, normals, factors, number, best, hold_shared)
+        while damping < 1e6:
+            damped = _factors(model, normals, observations, damping)
+            move, moves = _step(model, normals, damped, shared, hold_shared)
+            trial = _normals(model, observations, mask, shared + move, states + moves)
+            objective = _objective(model, trial, shared + move)
+            if objective < best + 1e-3:
+                shared, states = shared + move, states + moves
+                normals, best = trial, objective
+                damping = damping * 0.1 if damping > 1e-3 else 0.0
+                break
+            damping = max(damping, 1e-4) * 10.0
+        else:
+            break
+    raise NotConverged(
+        f"the fit still moves by {size:.2g} standard deviations after {number} passes",
+        remedy="check that stack, overlayer and energy scale in the experiment file are near "
+        "the truth; the figure of the pristine fit shows where they disagree",
+    )
+
+
+def _objective(model: ForwardModel, normals: Sequence[_Normal], shared: Floats) -> float:
+    return sum(n.objective for n in normals) + _prior_objective(model, shared)
+
+
+def _normals(
+    model: ForwardModel,
+    observations: Sequence[Observation],
+    mask: NDArray[np.bool_],
+    shared: Floats,
+    states: Floats,
+) -> list[_Normal]:
+    def one(item: tuple[Observation, Floats]) -> _Normal:
+        return _normal(model, item[0], mask, shared, item[1])
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(one, zip(observations, states, strict=True)))
+
+
+def _normal(
+    model: ForwardModel, seen: Observation, mask: NDArray[np.bool_], shared: Floats, state: Floats
+) -> _Normal:
+    at = model.predict(shared, seen.setting, state)
+    js = model.state_jacobian(shared, seen.setting, state, at)[mask]
+    jc = shared_jacobian(model, shared, seen.setting, state, at)[mask]
+    js = js * seen.free
+    expected = np.maximum(at.total[mask], 0.05)
+    counts = seen.counts[mask]
+    residual = counts - expected
+    ws, wc = js / expected[:, None], jc / expected[:, None]
+    a, b, c = ws.T @ js, ws.T @ jc, wc.T @ jc
+    gs, gc = ws.T @ residual, wc.T @ residual
+    off = state - seen.prior
+    a += seen.precision
+    gs -= seen.precision @ off
+    objective = 0.5 * off @ seen.precision @ off + _deviance(counts, expected)
+    for tie in seen.ties:
+        miss = (tie.value - tie.state_row @ state - tie.shared_row @ shared) / tie.std
+        rs, rc = tie.state_row / tie.std, tie.shared_row / tie.std
+        a += np.outer(rs, rs)
+        b += np.outer(rs, rc)
+        c += np.outer(rc, rc)
+        gs += rs * miss
+        gc += rc * miss
+        objective += 0.5 * miss**2
+    held = ~seen.free
+    a[held, :] = 0.0
+    a[:, held] = 0.0
+    a[held, held] = 1.0
+    b[held, :] = 0.0
+    gs[held] = 0.0
+    return _Normal(
+        a=a, b=b, c=c, state_gradient=gs, shared_gradient=gc, objective=float(objective),
+        prediction=at,
+    )  # fmt: skip
+
+
+def _deviance(counts: Floats, expected: Floats) -> float:
+    """Half the Poisson deviance."""
+    ratio = np.where(counts > 0, counts / expected, 1.0)
+    return float(np.sum(expected - counts + counts * np.log(ratio)))
+
+
+def _prior_objective(model: ForwardModel, shared: Floats) -> float:
+    off = shared - model.parameters.prior
+    return float(0.5 * np.sum(model.parameters.precision * off**2))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Factors:
+    """Arrow factors: inverse state blocks, their leverage, the shared covariance."""
+
+    local: tuple[Floats, ...]
+    leverage: tuple[Floats, ...]
+    shared_covariance: Floats
+
+
+def _factors(
+    model: ForwardModel,
+    normals: Sequence[_Normal],
+    observations: Sequence[Observation],
+    damping: float,
+) -> _Factors:
+    """Factor the arrow; ``damping`` holds shared parameters back in units of their priors.
+
+    Stopping, thickness and content of a layer are nearly degenerate, so damping by the normal
+    matrix's own diagonal (Marquardt) would freeze the valley between them.
+    """
+    schur = np.diag(model.parameters.precision)
+    local, leverage = [], []
+    for n, seen in zip(normals, observations, strict=True):
+        inverse = _inverse(n.a + min(damping, 1.0) * 1e-3 * np.diag(np.diag(n.a)))
+        inverse = inverse * np.outer(seen.free, seen.free)
+        local.append(inverse)
+        leverage.append(-inverse @ n.b)
+        schur = schur + n.c - n.b.T @ inverse @ n.b
+    scales = np.array([p.scale for p in model.parameters.items])
+    covariance = _inverse(schur + damping * np.diag(scales**-2.0))
+    return _Factors(local=tuple(local), leverage=tuple(leverage), shared_covariance=covariance)
+
+
+def _step(
+    model: ForwardModel,
+    normals: Sequence[_Normal],
+    factors: _Factors,
+    shared: Floats,
+    hold_shared: bool,
+) -> tuple[Floats, Floats]:
+    gradient = -model.parameters.precision * (shared - model.parameters.prior)
+    for n, lever in zip(normals, factors.leverage, strict=True):
+        gradient = gradient + n.shared_gradient + lever.T @ n.state_gradient
+    move = np.zeros_like(shared) if hold_shared else factors.shared_covariance @ gradient
+    moves = [
+        inverse @ n.state_gradient + lever @ move
+        for n, inverse, lever in zip(normals, factors.local, factors.leverage, strict=True)
+    ]
+    return move, np.array(moves)
+
+
+def _inverse(matrix: Floats) -> Floats:
+    """Inverse of a symmetric positive matrix whose parameters have very unlike units."""
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+    scaled = matrix * np.outer(scale, scale)
+    factor = linalg.cho_factor(scaled + 1e-12 * np.eye(scale.size))
+    inverse = linalg.cho_solve(factor, np.eye(scale.size))
+    return np.asarray(inverse * np.outer(scale, scale))
+
+
+def _step_size(step: tuple[Floats, Floats], factors: _Factors) -> float:
+    """Largest step in standard deviations."""
+    spread = np.sqrt(np.maximum(np.diag(factors.shared_covariance), 1e-30))
+    largest = float(np.max(np.abs(step[0]) / spread, initial=0.0))
+    for move, inverse, lever in zip(step[1], factors.local, factors.leverage, strict=True):
+        total = inverse + lever @ factors.shared_covariance @ lever.T
+        deviation = np.sqrt(np.maximum(np.diag(total), 0.0))
+        steps = np.abs(move[deviation > 0]) / deviation[deviation > 0]
+        largest = max(largest, float(np.max(steps, initial=0.0)))
+    return largest
+
+
+def _solution(
+    shared: Floats, states: Floats, normals: Sequence[_Normal], factors: _Factors,
+    passes: int, objective: float, hold_shared: bool,
+) -> Solution:  # fmt: skip
+    covariance = factors.shared_covariance
+    return Solution(
+        shared=shared, states=states,
+        shared_covariance=np.zeros_like(covariance) if hold_shared else covariance,
+        local=factors.local, leverage=factors.leverage,
+        predictions=tuple(n.prediction for n in normals), passes=passes, objective=objective,
+    )  # fmt: skip

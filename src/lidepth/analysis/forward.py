@@ -1,0 +1,302 @@
+"""The forward model: shared parameters and one state's lithium in, an expected spectrum out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lidepth.analysis.grid import DepthGrid, ElectrolyteBasis
+from lidepth.analysis.parameters import ParameterSet, silicon_weights
+from lidepth.constants import BOHR_KEV2_PER_1E15
+from lidepth.model.material import atomic_number
+from lidepth.physics.response import (
+    CellColumn,
+    EdgeEnergies,
+    FoldSlopes,
+    fold,
+    fold_slopes,
+    propagate,
+)
+
+Floats = NDArray[np.float64]
+
+LNFLUX, OFFSET, LNBACK, ANODE, CATHODE, HATS = 0, 1, 2, 3, 4, 5
+"""Places in a state vector; the electrolyte's hat heights follow from HATS on."""
+
+_SHAPE_CENTRE_KEV = 1200.0
+_BACKGROUND_CENTRE_KEV = 300.0
+_FWHM_PER_SIGMA = 2.3548200450309493
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParticleTables:
+    """Stopping of one particle: ``rows`` (layers + 2, energies) in keV per 1e15 atoms/cm2.
+
+    The last two rows are lithium and silicon; ``extra_variance_kev2`` (2, cells + 1) multiple
+    scattering and exit-angle spread for particles born at each cell edge.
+    """
+
+    name: str
+    atomic_number: int
+    birth_kev: float
+    rows: Floats
+    step_kev: float
+    extra_variance_kev2: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Circumstances of one state, known beforehand.
+
+    ``exposure`` in units of the pristine exposure per second (live time scaled by the monitor);
+    ``live_s``; ``run_fraction`` time since pristine as a fraction of the run; ``cycle`` decimal
+    cycle number, for the moved silicon.
+    """
+
+    exposure: float
+    live_s: float
+    run_fraction: float = 0.0
+    cycle: float = 0.0
+
+
+class Prediction(NamedTuple):
+    """Expected counts per bin by component, and the matrices behind them."""
+
+    total: Floats
+    components: dict[str, Floats]
+    matrices: dict[str, Floats]
+    edges: dict[str, EdgeEnergies]
+    variances: dict[str, Floats]
+    born: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForwardModel:
+    """Everything that stays the same while parameters and states change.
+
+    ``channel_edges`` (bins + 1,) of the analysed bins, in channels; ``li6_fraction`` (cells,).
+    """
+
+    grid: DepthGrid
+    basis: ElectrolyteBasis
+    particles: tuple[ParticleTables, ...]
+    parameters: ParameterSet
+    channel_edges: Floats
+    path_factor: float
+    li6_fraction: Floats
+    silicon_knots: Floats
+    silicon_profile: Floats
+
+    @property
+    def hats(self) -> int:
+        """Number of hat functions."""
+        return self.basis.hats.shape[1]
+
+    @property
+    def state_size(self) -> int:
+        """Length of a state vector."""
+        return HATS + self.hats
+
+    def energies_kev(self, shared: Floats, setting: Setting, offset: float = 0.0) -> Floats:
+        """Bin edges in keV; shape (bins + 1,)."""
+        get = self.parameters.get
+        drift = setting.run_fraction
+        gain = get(shared, "gain", 1.0) * (1.0 + drift * get(shared, "gain_drift", 0.0))
+        shift = get(shared, "offset", 0.0) + drift * get(shared, "offset_drift", 0.0) + offset
+        return shift + gain * self.channel_edges
+
+    def lithium_maps(self) -> tuple[Floats, Floats, Floats]:
+        """Cells gained per unit of anode lithium, cathode loss and hat height.
+
+        Shapes (cells,), (cells,), (cells, hats); the hats still to be times the content.
+        """
+        anode, cathode = np.zeros(self.grid.cells), np.zeros(self.grid.cells)
+        hats = np.zeros((self.grid.cells, self.hats))
+        for role, target, sign in (("anode", anode, 1.0), ("cathode", cathode, -1.0)):
+            cells = self.grid.of(role)  # type: ignore[arg-type]
+            target[cells] = sign * self.grid.share[cells]
+        cells = self.grid.of("electrolyte")
+        hats[cells] = self.basis.hats * self.grid.element_1e15("Li")[cells, None]
+        return anode, cathode, hats
+
+    def pristine_lithium(self, shared: Floats) -> Floats:
+        """Lithium per cell before anything moved, 1e15/cm2; shape (cells,)."""
+        return self.grid.element_1e15("Li") * self._per_layer(shared, "areal", "content")
+
+    def _per_layer(self, shared: Floats, *names: str) -> Floats:
+        factors = np.ones(len(self.grid.stack))
+        for name in names:
+            for number in range(factors.size):
+                factors[number] *= self.parameters.get(shared, f"{name}:{number}", 1.0)
+        return factors[self.grid.layer]
+
+    def gained(self, state: Floats) -> Floats:
+        """Lithium gained per cell in ``state``, 1e15/cm2; shape (cells,)."""
+        anode, cathode, hats = self.lithium_maps()
+        return anode * state[ANODE] + cathode * state[CATHODE] + hats @ state[HATS:]
+
+    def silicon(self, shared: Floats, setting: Setting) -> float:
+        """Silicon moved out of the anode at this state, 1e15/cm2."""
+        weights = silicon_weights(self.silicon_knots, setting.cycle)
+        steps = [
+            self.parameters.get(shared, f"silicon:{i}", 0.0)
+            for i in range(self.silicon_knots.size)
+        ]
+        return float(weights @ np.array(steps))
+
+    def column(
+        self, particle: ParticleTables, shared: Floats, setting: Setting, gained: Floats
+    ) -> CellColumn:
+        """The stack in cells as this particle meets it."""
+        get = self.parameters.get
+        atoms = self.grid.atoms_1e15 * self._per_layer(shared, "areal")
+        extra = np.stack([gained, self.silicon(shared, setting) * self.silicon_profile])
+        electrons = (
+            self._electrons() * self._per_layer(shared, "areal") + 3.0 * extra[0] + 14.0 * extra[1]
+        )
+        return CellColumn(
+            host=self.grid.layer, atoms_1e15=atoms * self.path_factor,
+            extra_1e15=extra * self.path_factor, electrons_1e15=electrons * self.path_factor,
+            tables=self._tables(particle, shared), step_kev=particle.step_kev,
+            straggling_kev2=BOHR_KEV2_PER_1E15 * particle.atomic_number**2
+            * get(shared, "straggling", 1.0),
+            birth_kev=particle.birth_kev,
+        )  # fmt: skip
+
+    def _electrons(self) -> Floats:
+        per_atom = np.array(
+            [
+                sum(f * atomic_number(s) for s, f in layer.material.fractions.items())
+                for layer in self.grid.stack
+            ]
+        )
+        return per_atom[self.grid.layer] * self.grid.atoms_1e15
+
+    def _tables(self, particle: ParticleTables, shared: Floats) -> Floats:
+        get = self.parameters.get
+        rows = particle.rows.copy()
+        energy = np.maximum(np.arange(rows.shape[1]) * particle.step_kev, 50.0)
+        tilt = np.log(energy / _SHAPE_CENTRE_KEV)
+        for number in range(len(self.grid.stack)):
+            factor = get(shared, f"stopping:{number}", 1.0)
+            if particle.atomic_number == 1:
+                rows[number] *= factor * get(shared, f"triton:{number}", 1.0)
+            else:
+                rows[number] *= factor * (1.0 + get(shared, f"shape:{number}", 0.0) * tilt)
+        rows[-2] *= get(shared, "eps_li", 1.0)
+        return rows
+
+    def variance(
+        self, particle: ParticleTables, shared: Floats, edges: EdgeEnergies
+    ) -> Floats:
+        """Total energy variance of particles born at each cell edge, keV^2; shape (cells + 1,)."""
+        get = self.parameters.get
+        detector = (get(shared, "fwhm", 1.0) / _FWHM_PER_SIGMA) ** 2
+        cover = int(np.sum(self.grid.layer == 0))
+        born_below = np.arange(edges.exit_kev.size) > cover
+        lost = np.where(born_below, edges.entry_kev[:, min(cover, edges.entry_kev.shape[1] - 1)], 0)
+        lost = np.where(born_below, lost - edges.exit_kev, 0.0)
+        rough = 1e-4 * get(shared, "roughness", 0.0) * lost**2
+        scatter, spread = particle.extra_variance_kev2
+        extra = scatter * get(shared, "scattering", 1.0) + spread
+        total = edges.variance_kev2 + detector + rough + extra
+        return np.maximum(total, 0.25 * detector)
+
+    def predict(self, shared: Floats, setting: Setting, state: Floats) -> Prediction:
+        """Expected counts per bin of one state."""
+        get = self.parameters.get
+        bins_kev = self.energies_kev(shared, setting, state[OFFSET])
+        gained = self.gained(state)
+        lithium = self.pristine_lithium(shared) + gained
+        flux = get(shared, "flux", 1.0) * np.exp(state[LNFLUX]) * setting.exposure
+        born = flux * self.li6_fraction * lithium
+        components: dict[str, Floats] = {}
+        matrices, edges, variances = {}, {}, {}
+        for particle in self.particles:
+            edges[particle.name] = propagate(self.column(particle, shared, setting, gained))
+            variances[particle.name] = self.variance(particle, shared, edges[particle.name])
+            matrix = fold(bins_kev, edges[particle.name].exit_kev, variances[particle.name])
+            matrices[particle.name] = matrix * self.share(particle, shared)
+            components[particle.name] = matrices[particle.name] @ born
+        components["background"] = self.background(shared, setting, state, bins_kev)
+        total = np.sum(list(components.values()), axis=0)
+        return Prediction(total, components, matrices, edges, variances, born)
+
+    def share(self, particle: ParticleTables, shared: Floats) -> float:
+        """Counts of this particle relative to the mean of the two."""
+        root = float(np.sqrt(self.parameters.get(shared, "ratio", 1.0)))
+        return root if particle.atomic_number > 1 else 1.0 / root
+
+    def background(
+        self, shared: Floats, setting: Setting, state: Floats, bins_kev: Floats
+    ) -> Floats:
+        """Exponential tail plus a flat level, integrated over bins; shape (bins,)."""
+        get = self.parameters.get
+        length = get(shared, "back_length", 60.0)
+        level = get(shared, "background", 1.0) * np.exp(state[LNBACK])
+        tail = np.exp(-np.minimum((bins_kev - _BACKGROUND_CENTRE_KEV) / length, 700.0))
+        exponential = -level * length * np.diff(tail)
+        flat = get(shared, "flat", 0.0) * np.exp(state[LNBACK]) * np.diff(bins_kev)
+        return setting.live_s * (exponential + flat)
+
+    def state_jacobian(
+        self, shared: Floats, setting: Setting, state: Floats, at: Prediction
+    ) -> Floats:
+        """Derivative of the expected counts by the state vector; shape (bins, state size)."""
+        get = self.parameters.get
+        bins_kev = self.energies_kev(shared, setting, state[OFFSET])
+        flux = get(shared, "flux", 1.0) * np.exp(state[LNFLUX]) * setting.exposure
+        per_cell = np.zeros((at.total.size, self.grid.cells))
+        shift = np.zeros(at.total.size)
+        for particle in self.particles:
+            slopes = self.slopes(particle, shared, bins_kev, at)
+            by_lithium = slopes.by_edge @ at.edges[particle.name].slope[:, :, 0]
+            per_cell += by_lithium * self.path_factor
+            per_cell += at.matrices[particle.name] * flux * self.li6_fraction
+            shift += slopes.by_shift
+        anode, cathode, hats = self.lithium_maps()
+        jacobian = np.empty((at.total.size, self.state_size))
+        background = at.components["background"]
+        jacobian[:, LNFLUX] = at.total - background
+        jacobian[:, OFFSET] = shift + self.background_shift(shared, setting, state, bins_kev)
+        jacobian[:, LNBACK] = background
+        jacobian[:, ANODE] = per_cell @ anode
+        jacobian[:, CATHODE] = per_cell @ cathode
+        jacobian[:, HATS:] = per_cell @ hats
+        return jacobian
+
+    def background_shift(
+        self, shared: Floats, setting: Setting, state: Floats, bins_kev: Floats
+    ) -> Floats:
+        """Change of the background per keV that the bins move up; shape (bins,)."""
+        step = 0.05
+        above = self.background(shared, setting, state, bins_kev + step)
+        below = self.background(shared, setting, state, bins_kev - step)
+        return (above - below) / (2 * step)
+
+    def slopes(
+        self, particle: ParticleTables, shared: Floats, bins_kev: Floats, at: Prediction
+    ) -> FoldSlopes:
+        """Derivatives of one particle's spectrum by edges, bins and width."""
+        return fold_slopes(
+            bins_kev, at.edges[particle.name].exit_kev, at.variances[particle.name],
+            at.born * self.share(particle, shared),
+        )  # fmt: skip
+
+    def with_parameters(self, parameters: ParameterSet) -> ForwardModel:
+        """Return the same model with another set of shared parameters."""
+        return replace(self, parameters=parameters)
+
+
+def region_totals(model: ForwardModel) -> Mapping[str, Floats]:
+    """Row vectors that turn a state vector into lithium gained per region, 1e15/cm2."""
+    _, _, hats = model.lithium_maps()
+    anode, cathode, electrolyte = (np.zeros(model.state_size) for _ in range(3))
+    anode[ANODE] = 1.0
+    cathode[CATHODE] = 1.0
+    electrolyte[HATS:] = hats.sum(axis=0)
+    return {"anode": anode, "electrolyte": electrolyte, "cathode": cathode}

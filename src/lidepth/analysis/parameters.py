@@ -1,0 +1,237 @@
+"""The parameters every state of a run shares, and what is believed of each beforehand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lidepth.model.calibration import FittedParameter
+from lidepth.model.result import Run
+
+Floats = NDArray[np.float64]
+
+# Relative standard uncertainties believed of physics that no experiment file states.
+ELEMENT_STOPPING = 0.025  # spread of codes and data for elements above 0.5 MeV
+COMPOUND_STOPPING = 0.04  # Bragg additivity in lithium compounds
+SHAPE_STOPPING = 0.03  # change of that scale per e-fold of energy
+TRITON_STOPPING = 0.02  # triton against alpha in one layer
+LITHIUM_STOPPING = 0.05  # lithium added to a host, against metallic lithium
+CONTENT = 0.03  # lithium per formula unit of a sputtered film
+STRAGGLING = 0.05  # Bohr's width against charge-exchange models
+ROUGHNESS = 0.03  # relative spread of the overlayer's thickness
+RATIO = 0.02  # alphas to tritons reaching the detector
+COULOMB_LOSS = 0.003  # charge that moves no lithium, per charge passed
+SILICON_STEP = 0.12  # silicon moved between two knots, as a fraction of the film
+SCATTERING = 0.3  # multiple-scattering width squared, against the closed formula
+GAIN_DRIFT = 5e-4  # change of the gain over the run
+OFFSET_DRIFT_KEV = 1.0  # change of the offset over the run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One shared parameter: Gaussian prior (infinite ``std`` for none) and starting value.
+
+    A ``logarithmic`` one is fitted as its logarithm and reported as itself.
+    """
+
+    name: str
+    label: str
+    unit: str
+    prior: float
+    std: float
+    start: float = math.nan
+    logarithmic: bool = False
+
+    @property
+    def first(self) -> float:
+        """Where a fit starts."""
+        return self.prior if math.isnan(self.start) else self.start
+
+    @property
+    def scale(self) -> float:
+        """A natural step of the parameter."""
+        return self.std if math.isfinite(self.std) else max(abs(self.first), 1.0) * 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterSet:
+    """An ordered set of parameters, read by name from a vector."""
+
+    items: tuple[Parameter, ...]
+    index: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", {p.name: i for i, p in enumerate(self.items)})
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def get(self, vector: Floats, name: str, default: float) -> float:
+        """Natural value of ``name`` in ``vector``, or ``default`` where the set lacks it."""
+        place = self.index.get(name)
+        if place is None:
+            return default
+        value = float(vector[place])
+        return math.exp(value) if self.items[place].logarithmic else value
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in order."""
+        return tuple(self.index)
+
+    @property
+    def prior(self) -> Floats:
+        """Prior means."""
+        return np.array([p.prior for p in self.items])
+
+    @property
+    def precision(self) -> Floats:
+        """Prior precisions, zero without a prior."""
+        return np.array([p.std**-2 if math.isfinite(p.std) else 0.0 for p in self.items])
+
+    @property
+    def start(self) -> Floats:
+        """Starting vector."""
+        return np.array([p.first for p in self.items])
+
+    def fitted(self, vector: Floats, covariance: Floats) -> tuple[FittedParameter, ...]:
+        """Pair every parameter with its fitted value and standard uncertainty."""
+        std = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+        return tuple(
+            _fitted(p, float(vector[i]), float(std[i])) for i, p in enumerate(self.items)
+        )
+
+
+def _fitted(parameter: Parameter, value: float, std: float) -> FittedParameter:
+    p = parameter
+    prior, scale, factor = p.prior, 1.0, 1.0
+    if p.logarithmic:
+        prior, value = math.exp(prior), math.exp(value)
+        scale, factor = prior, value
+    return FittedParameter(
+        name=p.name, label=p.label, unit=p.unit, prior=prior, prior_std=p.std * scale,
+        value=value, std=std * factor,
+    )  # fmt: skip
+
+
+def shared_parameters(run: Run, *, rate: float, background: float) -> ParameterSet:
+    """Parameters of stack, stopping, energy scale, resolution, flux and background.
+
+    ``rate`` counts per s and 1e15 6Li/cm2 to start from; ``background`` counts per s and keV.
+    """
+    return ParameterSet(
+        items=(
+            *_stack_parameters(run),
+            *_instrument_parameters(run),
+            Parameter(name="flux", label="count rate per 6Li", unit="1/s per 1e15/cm2",
+                      prior=math.log(rate), std=math.inf, logarithmic=True),
+            Parameter(name="ratio", label="alphas per triton", unit="", prior=0.0, std=RATIO,
+                      logarithmic=True),
+            Parameter(name="background", label="background at 300 keV", unit="1/s/keV",
+                      prior=math.log(background), std=3.0, logarithmic=True),
+            Parameter(name="back_length", label="background e-fold", unit="keV",
+                      prior=math.log(60.0), std=0.3, logarithmic=True),
+            Parameter(name="flat", label="flat background", unit="1/s/keV",
+                      prior=math.log(background / 100.0), std=3.0, logarithmic=True),
+        )
+    )  # fmt: skip
+
+
+def _stack_parameters(run: Run) -> list[Parameter]:
+    items = []
+    stack = run.stack
+    last = stack.index("cathode")
+    for number, layer in enumerate(stack.layers[: last + 1]):
+        carries = layer.role in ("electrolyte", "cathode")
+        compound = len(layer.material.composition) > 1
+        stopping = COMPOUND_STOPPING if compound else ELEMENT_STOPPING
+        spread = layer.thickness_rel_std if carries else math.hypot(
+            layer.thickness_rel_std, stopping
+        )  # fmt: skip
+        items.append(
+            Parameter(
+                name=f"areal:{number}", label=f"{layer.name} areal density", unit="x",
+                prior=0.0, std=spread, logarithmic=True,
+            )
+        )  # fmt: skip
+        if carries:
+            items += [
+                Parameter(name=f"stopping:{number}", label=f"{layer.name} stopping", unit="x",
+                          prior=0.0, std=stopping, logarithmic=True),
+                Parameter(name=f"content:{number}", label=f"{layer.name} lithium content",
+                          unit="x", prior=0.0, std=CONTENT, logarithmic=True),
+            ]  # fmt: skip
+        if compound:
+            items += [
+                Parameter(name=f"shape:{number}", label=f"{layer.name} stopping shape", unit="",
+                          prior=0.0, std=SHAPE_STOPPING),
+                Parameter(name=f"triton:{number}", label=f"{layer.name} triton stopping",
+                          unit="x", prior=0.0, std=TRITON_STOPPING, logarithmic=True),
+            ]  # fmt: skip
+    return items
+
+
+def _instrument_parameters(run: Run) -> list[Parameter]:
+    detector, calibration = run.instrument.detector, run.instrument.calibration
+    offset_std, gain_std = np.sqrt(np.diag(calibration.covariance))
+    items = [
+        Parameter(name="fwhm", label="detector resolution", unit="keV", 
+                  prior=math.log(detector.fwhm_kev), std=detector.fwhm_rel_std,
+                  logarithmic=True),
+        Parameter(name="roughness", label="overlayer non-uniformity squared", unit="%^2",
+                  prior=0.0, std=(100 * ROUGHNESS) ** 2),
+        Parameter(name="straggling", label="straggling variance", unit="x",
+                  prior=0.0, std=2 * STRAGGLING, logarithmic=True),
+        Parameter(name="offset", label="energy offset", unit="keV",
+                  prior=calibration.offset_kev, std=float(offset_std)),
+        Parameter(name="gain", label="energy gain", unit="keV/channel",
+                  prior=calibration.gain_kev, std=float(gain_std)),
+    ]  # fmt: skip
+    if run.instrument.exit_angle_deg > 0:
+        items.append(
+            Parameter(name="scattering", label="multiple-scattering variance", unit="x",
+                      prior=0.0, std=SCATTERING, logarithmic=True)
+        )  # fmt: skip
+    return items
+
+
+def working_parameters(run: Run, knots: Floats) -> tuple[Parameter, ...]:
+    """Parameters that only a cell at work shows: moved lithium's and silicon's, drifts, charge.
+
+    ``knots`` (k,) cycle numbers between which the moved silicon is linear, from none at zero.
+    """
+    film = run.stack.layer("anode").areal_density_1e15
+    return (
+        Parameter(name="eps_li", label="stopping of added lithium", unit="x", prior=0.0,
+                  std=LITHIUM_STOPPING, logarithmic=True),
+        Parameter(name="area", label="electrode area", unit="x", prior=0.0,
+                  std=run.area_rel_std, logarithmic=True),
+        Parameter(name="gain_drift", label="gain drift over the run", unit="",
+                  prior=0.0, std=GAIN_DRIFT),
+        Parameter(name="offset_drift", label="offset drift over the run", unit="keV",
+                  prior=0.0, std=OFFSET_DRIFT_KEV),
+        *(
+            Parameter(name=f"silicon:{i}", label=f"silicon moved, cycle {_before(knots, i):g} "
+                      f"to {knot:g}", unit="1e15/cm2", prior=0.0, std=SILICON_STEP * film)
+            for i, knot in enumerate(knots)
+        ),
+    )  # fmt: skip
+
+
+def _before(knots: Floats, i: int) -> float:
+    return float(knots[i - 1]) if i else 0.0
+
+
+def silicon_knots(cycles: int) -> Floats:
+    """Cycle numbers between which moved silicon is taken as linear: denser at the start."""
+    usual = np.array([2.0, 6.0, 15.0, 40.0, 100.0, 250.0, 600.0])
+    return usual[: int(np.searchsorted(usual, max(cycles, 1), side="left")) + 1]
+
+
+def silicon_weights(knots: Floats, cycle: float) -> Floats:
+    """How much of each knot interval's step has happened at ``cycle``; shape (k,)."""
+    starts = np.concatenate([[0.0], knots[:-1]])
+    return np.clip((cycle - starts) / (knots - starts), 0.0, 1.0)

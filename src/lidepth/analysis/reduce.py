@@ -1,0 +1,217 @@
+"""From raw spectra to the states of the cell: phases, sums, exposures, charges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lidepth.errors import BadData
+from lidepth.model.cycling import CyclerLog, StateName, StateSpectrum, Step, StepKind
+from lidepth.model.result import Run
+from lidepth.model.spectra import SpectrumSeries
+
+Floats = NDArray[np.float64]
+
+_INTERRUPTION_S = 120.0  # a current missing for less is a hiccup of the log, not a rest
+_KINDS: dict[int, StepKind] = {1: "charge", -1: "discharge", 0: "rest"}
+
+
+def find_steps(log: CyclerLog, origin: np.datetime64) -> tuple[Step, ...]:
+    """Phases of the run from the sign of the current, in order of time.
+
+    A cycle begins with its charge; what comes before the first current is ``pristine``.
+    """
+    time, sign = log.seconds(origin), _signs(log.current_ua)
+    charge = log.charge_uah
+    segments = _segments(time, sign)
+    steps: list[Step] = []
+    cycle = 0
+    for direction, first, last in segments:
+        if direction > 0:
+            cycle += 1
+        elif direction < 0 and cycle == 0:
+            cycle = 1
+        kind: StepKind = "pristine" if cycle == 0 else _KINDS[direction]
+        span = max(time[last] - time[first], 1e-9)
+        passed = float(charge[last] - charge[first])
+        steps.append(
+            Step(
+                kind=kind, cycle=cycle, start_s=float(time[first]), stop_s=float(time[last]),
+                charge_uah=passed, current_ua=passed * 3600.0 / span,
+            )
+        )  # fmt: skip
+    return tuple(steps)
+
+
+def _signs(current_ua: Floats) -> NDArray[np.int64]:
+    largest = float(np.max(np.abs(current_ua)))
+    floor = max(0.01 * largest, 0.005)
+    return np.where(np.abs(current_ua) > floor, np.sign(current_ua), 0).astype(np.int64)
+
+
+def _segments(time: Floats, sign: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    """(sign, first row, row after the last) of every stretch of one sign; hiccups merged."""
+    cuts = np.flatnonzero(np.diff(sign)) + 1
+    firsts = np.concatenate([[0], cuts])
+    lasts = np.concatenate([cuts, [sign.size - 1]])
+    merged: list[tuple[int, int, int]] = []
+    for first, last in zip(firsts, lasts, strict=True):
+        direction = int(sign[first])
+        if last <= first:
+            continue
+        if merged and merged[-1][0] == direction:
+            merged[-1] = (direction, merged[-1][1], int(last))
+            continue
+        before = merged[-2][0] if len(merged) > 1 else None
+        short = merged and merged[-1][0] == 0 and _length(time, merged[-1]) < _INTERRUPTION_S
+        if short and before == direction:
+            merged.pop()
+            merged[-1] = (direction, merged[-1][1], int(last))
+            continue
+        merged.append((direction, int(first), int(last)))
+    return merged
+
+
+def _length(time: Floats, segment: tuple[int, int, int]) -> float:
+    return float(time[segment[2]] - time[segment[1]])
+
+
+def step_edge_std_s(log: CyclerLog) -> float:
+    """Standard uncertainty of the moment a current changed, in s.
+
+    A logger that writes a row at each change (rows off its regular beat) knows it to the
+    resolution of its clock; otherwise only to the beat.
+    """
+    seconds = log.seconds(log.time[0])
+    beat = float(np.median(np.diff(seconds)))
+    changes = np.flatnonzero(np.diff(_signs(log.current_ua))) + 1
+    off_beat = np.abs(np.diff(seconds)[changes - 1] - beat) > 1e-3 * beat
+    whole = bool(np.all(np.abs(seconds - np.round(seconds)) < 1e-6))
+    resolution = 1.0 if whole else 1e-3
+    return (resolution if np.any(off_beat) else beat) / np.sqrt(12.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reduction:
+    """The states of a run: pristine first, then by time.
+
+    ``missing`` names the states whose rests hold no usable spectrum.
+    """
+
+    steps: tuple[Step, ...]
+    pristine: StateSpectrum
+    states: tuple[StateSpectrum, ...]
+    missing: tuple[str, ...]
+    throughput_uah: Floats
+
+
+def reduce_run(run: Run, ranges: Sequence[tuple[float, float]] = ()) -> Reduction:
+    """Sum the usable spectra of the pristine cell and of every end of charge and discharge.
+
+    ``ranges`` adds states of chosen time ranges, in s since the run's origin.
+    Raises BadData when no pristine spectrum can be used.
+    """
+    steps = find_steps(run.log, run.series.origin) if run.log is not None else ()
+    usable = run.series.usable
+    first = np.flatnonzero(run.pristine & usable)
+    if first.size == 0:
+        raise BadData(
+            "no usable spectrum of the pristine cell",
+            where=run.source,
+            expected="spectra taken before the first current, with the beam on",
+            remedy="name them with data.pristine in the experiment file",
+        )
+    pristine = _sum(run, first, "pristine", 0)
+    states, missing = [], []
+    for number, step in enumerate(steps):
+        if step.kind not in ("charge", "discharge"):
+            continue
+        name: StateName = "charged" if step.kind == "charge" else "discharged"
+        inside = _after(run.series, steps, number) & usable
+        if np.any(inside):
+            states.append(_sum(run, np.flatnonzero(inside), name, step.cycle))
+        else:
+            missing.append(f"cycle {step.cycle} {name}")
+    for start, stop in ranges:
+        inside = (run.series.start_s >= start) & (run.series.stop_s <= stop) & usable
+        if not np.any(inside):
+            raise BadData(f"no usable spectrum between {start:g} s and {stop:g} s")
+        states.append(_sum(run, np.flatnonzero(inside), "range", _cycle_at(steps, start)))
+    return Reduction(
+        steps=steps, pristine=pristine, states=tuple(states), missing=tuple(missing),
+        throughput_uah=np.array([_throughput(run.log, run, s) for s in states]),
+    )  # fmt: skip
+
+
+def _after(
+    series: SpectrumSeries, steps: Sequence[Step], number: int
+) -> NDArray[np.bool_]:
+    """Spectra of the rest after a step; where there is none, those about the step's end."""
+    end = steps[number].stop_s
+    following = steps[number + 1] if number + 1 < len(steps) else None
+    rest_stop = following.stop_s if following is not None and following.kind == "rest" else end
+    if following is not None and following.kind == "rest" and number + 2 == len(steps):
+        rest_stop = np.inf
+    tolerance = 1.0
+    inside = (series.start_s >= end - tolerance) & (series.stop_s <= rest_stop + tolerance)
+    if np.any(inside):
+        return inside
+    middle = 0.5 * (series.start_s + series.stop_s)
+    return np.abs(middle - end) <= 0.75 * float(np.median(series.real_s))
+
+
+def _cycle_at(steps: Sequence[Step], time_s: float) -> int:
+    return max((step.cycle for step in steps if step.start_s <= time_s), default=0)
+
+
+def _sum(run: Run, indices: NDArray[np.int64], name: StateName, cycle: int) -> StateSpectrum:
+    series = run.series
+    live, real = series.live_s[indices], series.real_s[indices]
+    monitor = series.monitor[indices] * live / np.where(real > 0, real, 1.0)
+    charge, std = _charge(run, indices)
+    return StateSpectrum(
+        name=name, cycle=cycle, start_s=float(series.start_s[indices].min()),
+        stop_s=float(series.stop_s[indices].max()), counts=series.counts[indices].sum(axis=0),
+        live_s=float(live.sum()), monitor=float(monitor.sum()), indices=tuple(map(int, indices)),
+        charge_uah=charge, charge_std_uah=std,
+    )  # fmt: skip
+
+
+def _charge(run: Run, indices: NDArray[np.int64]) -> tuple[float, float]:
+    """Mean net charge over the spectra, and the error of adding it up."""
+    if run.log is None:
+        return np.nan, np.nan
+    log, origin = run.log, run.series.origin
+    time, charge = log.seconds(origin), log.charge_uah
+    begin, end = run.series.start_s[indices], run.series.stop_s[indices]
+    grid = begin[:, None] + (end - begin)[:, None] * (np.arange(8) + 0.5) / 8
+    mean = float(np.mean(np.interp(grid, time, charge)))
+    jumps = np.diff(log.current_ua)[time[1:] <= float(end.max())]
+    jumps = jumps[np.abs(jumps) > 0.01 * np.max(np.abs(log.current_ua), initial=1e-9)]
+    per_edge = step_edge_std_s(log) * np.abs(jumps) / 3600.0
+    return mean, float(np.sqrt(np.sum(per_edge**2)))
+
+
+def _throughput(log: CyclerLog | None, run: Run, state: StateSpectrum) -> float:
+    """Charge moved either way before a state, in uAh."""
+    if log is None:
+        return np.nan
+    time = log.seconds(run.series.origin)
+    moved = np.concatenate([[0.0], np.cumsum(np.abs(log.current_ua[:-1]) * np.diff(time))])
+    return float(np.interp(state.time_s, time, moved)) / 3600.0
+
+
+def analysed_bins(channels: int, *, gain_kev: float, fwhm_kev: float) -> tuple[int, Floats]:
+    """Channels per bin, and the bin edges in channels: bins no wider than a third of the FWHM."""
+    per_bin = max(int(fwhm_kev / 3.0 / gain_kev), 1)
+    edges = np.arange(0, channels - channels % per_bin + 1, per_bin, dtype=np.float64)
+    return per_bin, edges
+
+
+def rebin(counts: Floats, per_bin: int) -> Floats:
+    """Sum neighbouring channels; the incomplete last bin is left out; shape (bins,)."""
+    whole = counts.size - counts.size % per_bin
+    return counts[:whole].reshape(-1, per_bin).sum(axis=1)

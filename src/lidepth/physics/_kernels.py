@@ -1,0 +1,192 @@
+"""The inner loops of the response, compiled by numba at first use and kept in its cache.
+
+Imported only by lidepth.physics.response, inside functions, so that importing lidepth stays fast.
+``function.py_func`` is the same loop as plain Python.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@numba.njit(cache=True, nogil=True)
+def _stopping(table: Floats, step: float, energy: float) -> float:
+    position = energy / step
+    index = int(position)
+    if index < 0:
+        return 0.0
+    if index > table.size - 2:
+        index = table.size - 2
+    fraction = position - index
+    return table[index] + fraction * (table[index + 1] - table[index])
+
+
+@numba.njit(cache=True, nogil=True)
+def _loss(
+    host: Floats, lithium: Floats, silicon: Floats, step: float,
+    atoms: float, extra_li: float, extra_si: float, energy: float,
+) -> float:  # fmt: skip
+    """Energy lost per unit of the cell's depth fraction, in keV."""
+    position = energy / step
+    index = int(position)
+    if index < 0:
+        return 0.0
+    if index > host.size - 2:
+        index = host.size - 2
+    f = position - index
+    g = 1.0 - f
+    value = atoms * (g * host[index] + f * host[index + 1])
+    if extra_li != 0.0:
+        value += extra_li * (g * lithium[index] + f * lithium[index + 1])
+    if extra_si != 0.0:
+        value += extra_si * (g * silicon[index] + f * silicon[index + 1])
+    return value
+
+
+@numba.njit(cache=True, nogil=True)
+def propagate(
+    host: NDArray[np.int64], atoms: Floats, extra: Floats, electrons: Floats,
+    tables: Floats, step: float, bohr: float, birth: float,
+    exit_kev: Floats, variance: Floats, entry: Floats, slope: Floats, slopes: bool,
+) -> None:  # fmt: skip
+    """Fill the outputs for particles born at every edge; a stopped particle has energy zero.
+
+    ``slope`` is filled, from zeros, only where ``slopes`` asks for it.
+    """
+    cells = atoms.size
+    lithium = tables[tables.shape[0] - 2]
+    silicon = tables[tables.shape[0] - 1]
+    passed = np.empty(cells)
+    for j in range(cells + 1):
+        energy = birth
+        spread = 0.0
+        entry[j, j] = birth
+        alive = True
+        for c in range(j - 1, -1, -1):
+            table = tables[host[c]]
+            li, si, n = extra[0, c], extra[1, c], atoms[c]
+            k1 = _loss(table, lithium, silicon, step, n, li, si, energy)
+            k2 = _loss(table, lithium, silicon, step, n, li, si, energy - 0.5 * k1)
+            k3 = _loss(table, lithium, silicon, step, n, li, si, energy - 0.5 * k2)
+            k4 = _loss(table, lithium, silicon, step, n, li, si, energy - k3)
+            leaving = energy - (k1 + 2.0 * k2 + 2.0 * k3 + k4) / 6.0
+            if leaving <= 2.0 * step or not alive:
+                alive = False
+                entry[j, c] = 0.0
+                passed[c] = 0.0
+                energy = 0.0
+                continue
+            last = _loss(table, lithium, silicon, step, n, li, si, leaving)
+            factor = last / k1 if k1 > 0.0 else 1.0
+            half = last / k2 if k2 > 0.0 else 1.0
+            spread = spread * factor * factor + bohr * electrons[c] * half * half
+            if slopes:
+                middle = 0.5 * (energy + leaving)
+                slope[j, c, 0] = -_stopping(lithium, step, middle) * half
+                slope[j, c, 1] = -_stopping(silicon, step, middle) * half
+                passed[c] = factor
+            energy = leaving
+            entry[j, c] = energy
+        exit_kev[j] = energy if alive else 0.0
+        variance[j] = spread
+        if not slopes:
+            continue
+        through = 1.0
+        for c in range(j):
+            slope[j, c, 0] *= through
+            slope[j, c, 1] *= through
+            through *= passed[c]
+
+
+@numba.njit(cache=True, nogil=True)
+def _box(x: float, sigma: float) -> float:
+    """Integral of the normal distribution function up to ``x``, sigma times it."""
+    z = x / sigma
+    if z > 8.0:
+        return x
+    if z < -8.0:
+        return 0.0
+    return x * 0.5 * math.erfc(-z / math.sqrt(2.0)) + sigma * math.exp(-0.5 * z * z) / math.sqrt(
+        2.0 * math.pi
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def _normal(x: float, sigma: float) -> float:
+    z = x / sigma
+    if z > 8.0:
+        return 1.0
+    if z < -8.0:
+        return 0.0
+    return 0.5 * math.erfc(-z / math.sqrt(2.0))
+
+
+@numba.njit(cache=True, nogil=True)
+def fold(edges: Floats, exit_kev: Floats, variance: Floats, matrix: Floats) -> None:
+    """Fill ``matrix`` (bins, cells) with the share of each cell's particles in each bin."""
+    bins = edges.size - 1
+    for c in range(exit_kev.size - 1):
+        high, low = exit_kev[c], exit_kev[c + 1]
+        for b in range(bins):
+            matrix[b, c] = 0.0
+        if high <= 0.0 or low <= 0.0:
+            continue
+        sigma = math.sqrt(max(0.5 * (variance[c] + variance[c + 1]), 1e-6))
+        width = max(high - low, 1e-6)
+        first = np.searchsorted(edges, low - 8.0 * sigma) - 1
+        last = np.searchsorted(edges, high + 8.0 * sigma) + 1
+        first, last = max(first, 0), min(last, bins)
+        below = (_box(edges[first] - low, sigma) - _box(edges[first] - high, sigma)) / width
+        for b in range(first, last):
+            above = (_box(edges[b + 1] - low, sigma) - _box(edges[b + 1] - high, sigma)) / width
+            matrix[b, c] = above - below
+            below = above
+
+
+@numba.njit(cache=True, nogil=True)
+def fold_slopes(
+    edges: Floats, exit_kev: Floats, variance: Floats, born: Floats,
+    by_edge: Floats, by_shift: Floats, by_stretch: Floats, by_variance: Floats,
+) -> None:  # fmt: skip
+    """Add d(spectrum)/d(exit energy of each edge), /d(shift and stretch of the bins), /d(variance).
+
+    ``by_edge`` (bins, cells + 1), ``by_shift`` and ``by_stretch`` (bins,): response to moving
+    every bin edge up by one keV, or by its own energy; ``by_variance`` (bins,): to one keV^2 more
+    width everywhere.
+    """
+    bins = edges.size - 1
+    for c in range(exit_kev.size - 1):
+        high, low = exit_kev[c], exit_kev[c + 1]
+        if high <= 0.0 or low <= 0.0 or born[c] == 0.0:
+            continue
+        sigma = math.sqrt(max(0.5 * (variance[c] + variance[c + 1]), 1e-6))
+        width = max(high - low, 1e-6)
+        first = max(np.searchsorted(edges, low - 8.0 * sigma) - 1, 0)
+        last = min(np.searchsorted(edges, high + 8.0 * sigma) + 1, bins)
+        scale = born[c] / width
+        old_high = old_low = old_shift = old_stretch = old_variance = 0.0
+        for b in range(first, last + 1):
+            x_low, x_high = edges[b] - low, edges[b] - high
+            p_low, p_high = _normal(x_low, sigma), _normal(x_high, sigma)
+            share = (_box(x_low, sigma) - _box(x_high, sigma)) / width
+            new_high = (p_high - share) * scale
+            new_low = (share - p_low) * scale
+            new_shift = (p_low - p_high) * scale
+            new_stretch = new_shift * edges[b]
+            z_low, z_high = x_low / sigma, x_high / sigma
+            bell = math.exp(-0.5 * z_low * z_low) - math.exp(-0.5 * z_high * z_high)
+            new_variance = bell / math.sqrt(2.0 * math.pi) / (2.0 * sigma) * scale
+            if b > first:
+                by_edge[b - 1, c] += new_high - old_high
+                by_edge[b - 1, c + 1] += new_low - old_low
+                by_shift[b - 1] += new_shift - old_shift
+                by_stretch[b - 1] += new_stretch - old_stretch
+                by_variance[b - 1] += new_variance - old_variance
+            old_high, old_low, old_shift = new_high, new_low, new_shift
+            old_stretch, old_variance = new_stretch, new_variance

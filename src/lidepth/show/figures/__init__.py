@@ -1,0 +1,34 @@
+"""Every figure, by name and in the order of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from lidepth.show.drawing import Drawing
+from lidepth.show.figures.ledgers import ledger, ledger_methods
+from lidepth.show.figures.maps import charged_map, discharged_map, operando_map
+from lidepth.show.figures.profiles import charged_profiles, discharged_profiles, resolution
+from lidepth.show.figures.quality import residuals, silicon, stack
+from lidepth.show.figures.setup import setup
+from lidepth.show.figures.spectra import difference, pristine
+
+FIGURES: Mapping[str, Callable[..., Drawing]] = {
+    "setup": setup,
+    "pristine": pristine,
+    "difference": difference,
+    "operando_map": operando_map,
+    "charged_map": charged_map,
+    "discharged_map": discharged_map,
+    "charged_profiles": charged_profiles,
+    "discharged_profiles": discharged_profiles,
+    "ledger": ledger,
+    "ledger_methods": ledger_methods,
+    "silicon": silicon,
+    "resolution": resolution,
+    "stack": stack,
+    "residuals": residuals,
+}
+"""Figure functions in order; each takes an Analysis and returns a Drawing."""
+
+TAKES_TRUTH = frozenset({"ledger"})
+"""Figures that can draw the truth of a simulated run beside what was found."""

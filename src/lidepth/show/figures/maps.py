@@ -1,0 +1,213 @@
+"""Difference spectra against time and against cycle number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lidepth.model.result import Analysis
+from lidepth.show.arrange import (
+    Floats,
+    alpha_grid,
+    beam_per_s,
+    channel_edges_kev,
+    exposure_s,
+    pristine_rows,
+    rebinned,
+    regions_kev,
+    state_rates,
+)
+from lidepth.show.drawing import Drawing, NothingToDraw
+from lidepth.show.style import BLACK, DIVERGING, bare, new_figure, styled, whole_numbers
+
+STEP_KEV = 10.0
+COUNTS_PER_CELL = 120.0  # wanted per bin of the map, so that its noise stays near 10 %
+MOST_BINS, FEWEST_BINS = 240, 60
+
+
+@styled
+def operando_map(analysis: Analysis, cycles: int = 2) -> Drawing:
+    """Draw difference spectra against time over the first cycles, the voltage at their left."""
+    log = analysis.run.log
+    if log is None:
+        raise NothingToDraw("no cycler was recorded", expected="a voltage to draw beside the map")
+    start_s, stop_s = _span(analysis, cycles)
+    grid = alpha_grid(analysis, STEP_KEV)
+    edges_s, values = _binned(analysis, grid, start_s, stop_s)
+    hours = (edges_s - start_s) / 3600.0
+    figure = new_figure(7.1, 4.6)
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1, 3.6])
+    log_s = log.seconds(analysis.run.series.origin)
+    inside = (log_s >= start_s) & (log_s <= stop_s)
+    log_h = (log_s[inside] - start_s) / 3600.0
+    left.plot(log.voltage_v[inside], log_h, color=BLACK, lw=0.9)
+    _mark_steps(left, analysis, start_s, stop_s)
+    left.set(xlabel="voltage (V)", ylabel="time (h)", ylim=(0.0, hours[-1]))
+    bare(left)
+    _image(figure, right, grid, hours, values)
+    _hatch(right, analysis, start_s, stop_s)
+    _region_lines(right, analysis)
+    data = {
+        "time_start_h": hours[:-1], "time_stop_h": hours[1:],
+        "energy_kev": 0.5 * (grid[1:] + grid[:-1]), "change_per_s_kev": values,
+        "voltage_time_h": log_h, "voltage_v": log.voltage_v[inside],
+    }  # fmt: skip
+    return Drawing(
+        name="operando_map",
+        title="Difference spectra while cycling",
+        figure=figure,
+        data=data,
+        caption=_map_caption(hours),
+    )
+
+
+def _map_caption(hours: Floats) -> str:
+    return (
+        "Spectra less the pristine spectrum against time, brought to one beam by the monitor, "
+        f"with the cell voltage at the left. Bins of {STEP_KEV:g} keV and, as a rule, "
+        f"{np.median(np.diff(hours)) * 60:.0f} min. Hatched: spectra left out of every sum "
+        "because they were flagged (beam off, too short, read twice). Dashed lines: edges of the "
+        "layers in the pristine cell. No error is drawn; the noise is that of counting. The image "
+        "is a display of raw differences: the shift that lithium in the anode causes is still "
+        "in it."
+    )
+
+
+def _span(analysis: Analysis, cycles: int) -> tuple[float, float]:
+    steps = [step for step in analysis.steps if 1 <= step.cycle <= cycles]
+    if not steps:
+        raise NothingToDraw("no cycle was found in the cycler record", expected="one cycle")
+    return min(step.start_s for step in steps), max(step.stop_s for step in steps)
+
+
+def _binned(analysis: Analysis, grid: Floats, start: float, stop: float) -> tuple[Floats, Floats]:
+    """Time edges (bins + 1,) and change of rate (bins, energies); NaN where nothing was taken."""
+    series = analysis.run.series
+    begin, end = series.start_s, series.stop_s
+    rows = np.flatnonzero((end > start) & (begin < stop))
+    if rows.size == 0:
+        raise NothingToDraw("no spectrum lies inside the cycles asked for")
+    before = np.flatnonzero(pristine_rows(analysis))
+    if before.size == 0:
+        raise NothingToDraw("no usable spectrum of the pristine cell")
+    raw = series.data.values  # scipp: a view, so that long runs are not copied
+    channels = channel_edges_kev(analysis)
+    reference = _sum_rate(analysis, raw, before, channels, grid)
+    edges, lines = [float(begin[rows[0]])], []
+    empty = np.full(grid.size - 1, np.nan)
+    for group in np.array_split(rows, _bins(raw[rows], channels, grid)):
+        if begin[group[0]] - edges[-1] > 0.5 * (end[group[0]] - begin[group[0]]):
+            lines.append(empty)
+            edges.append(float(begin[group[0]]))
+        lines.append(_sum_rate(analysis, raw, group, channels, grid) - reference)
+        edges.append(float(end[group[-1]]))
+    return np.array(edges), np.array(lines)
+
+
+def _bins(raw: Any, channels: Floats, grid: Floats) -> int:
+    per_cell = float(np.mean(rebinned(raw.sum(axis=0), channels, grid))) / len(raw)
+    together = max(1.0, COUNTS_PER_CELL / max(per_cell, 1e-9))
+    wanted = int(np.clip(len(raw) / together, FEWEST_BINS, MOST_BINS))
+    return min(wanted, len(raw))
+
+
+def _sum_rate(analysis: Analysis, raw: Any, rows: Any, channels: Floats, grid: Floats) -> Floats:
+    series = analysis.run.series
+    rows = rows[series.usable[rows]]
+    if rows.size == 0:
+        return np.full(grid.size - 1, np.nan)
+    counts = rebinned(raw[rows].sum(axis=0), channels, grid)
+    monitor = float(series.monitor[rows].sum())
+    seconds = exposure_s(float(series.live_s[rows].sum()), monitor, beam_per_s(analysis))
+    return counts / (seconds * np.diff(grid))
+
+
+def _image(figure: Any, axes: Any, x: Floats, y: Floats, values: Floats) -> None:
+    finite = np.abs(values[np.isfinite(values)])
+    # The anode is several times stronger than all else; let it run out of the colours.
+    limit = 2.0 * float(np.percentile(finite, 90.0)) if finite.size else 1.0
+    mesh = axes.pcolormesh(x, y, np.ma.masked_invalid(values), cmap=DIVERGING, vmin=-limit,
+                           vmax=limit, rasterized=True)  # fmt: skip
+    axes.set(xlabel="energy (keV)", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), facecolor="#d9d9d9")
+    bar = figure.colorbar(mesh, ax=axes, extend="both", shrink=0.9, pad=0.02)
+    bar.set_label("change of rate (counts/s/keV)")
+    bar.outline.set_linewidth(0.5)
+
+
+def _mark_steps(axes: Any, analysis: Analysis, start: float, stop: float) -> None:
+    for step in analysis.steps:
+        if step.kind == "rest" and start <= step.start_s < stop:
+            axes.axhspan((step.start_s - start) / 3600, (step.stop_s - start) / 3600,
+                         color="#ececec", lw=0)  # fmt: skip
+    axes.set_title("rests shaded", fontsize=7)
+
+
+def _hatch(axes: Any, analysis: Analysis, start: float, stop: float) -> None:
+    series = analysis.run.series
+    begin, end = series.start_s, series.stop_s
+    bad = np.flatnonzero(~series.usable & (end > start) & (begin < stop))
+    for run in np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1) if bad.size else []:
+        axes.axhspan((begin[run[0]] - start) / 3600, (end[run[-1]] - start) / 3600,
+                     facecolor="#f2f2f2", edgecolor="#777777", hatch="////", lw=0.0)  # fmt: skip
+
+
+def _region_lines(axes: Any, analysis: Analysis) -> None:
+    regions = regions_kev(analysis)
+    for edge in sorted({edge for pair in regions.values() for edge in pair}):
+        axes.axvline(edge, color="#333333", lw=0.5, ls=(0, (4, 3)))
+    low, high = axes.get_xlim()
+    for role, pair in regions.items():
+        narrow = pair[1] - pair[0] < 0.1 * (high - low)
+        axes.text(
+            pair[1] + 4 if narrow else sum(pair) / 2, 1.01, role, fontsize=7, va="bottom",
+            ha="left" if narrow else "center", transform=axes.get_xaxis_transform(),
+            color="#444444",
+        )  # fmt: skip
+
+
+@styled
+def charged_map(analysis: Analysis) -> Drawing:
+    """Draw charged less pristine against the cycle number."""
+    return _cycle_map(analysis, "charged")
+
+
+@styled
+def discharged_map(analysis: Analysis) -> Drawing:
+    """Draw discharged less pristine against the cycle number."""
+    return _cycle_map(analysis, "discharged")
+
+
+def _cycle_map(analysis: Analysis, name: str) -> Drawing:
+    grid = alpha_grid(analysis, STEP_KEV)
+    states = state_rates(analysis, name, grid)
+    cycles = np.arange(states[0][0], states[-1][0] + 1)
+    if cycles.size < 2:
+        raise NothingToDraw(f"only one cycle has a {name} state", expected="two cycles or more")
+    fit = analysis.calibration.fit
+    start = rebinned(fit.counts, fit.edges_kev, grid) / (fit.live_s * np.diff(grid))
+    values = np.full((cycles.size, grid.size - 1), np.nan)
+    for cycle, rate, _ in states:
+        values[cycle - cycles[0]] = rate.value - start
+    figure = new_figure(4.6, 3.4)
+    axes = figure.subplots()
+    _image(figure, axes, grid, np.append(cycles - 0.5, cycles[-1] + 0.5), values)
+    _region_lines(axes, analysis)
+    axes.set_ylabel("cycle")
+    whole_numbers(axes.yaxis)
+    return Drawing(
+        name=f"{name}_map",
+        title=f"Difference spectra, {name}",
+        figure=figure,
+        data={
+            "cycle": cycles,
+            "energy_kev": 0.5 * (grid[1:] + grid[:-1]),
+            "change_per_s_kev": values,
+        },
+        caption=(
+            f"Spectra of the {name} cell less the pristine spectrum, cycle by cycle, in "
+            f"{STEP_KEV:g}-keV bins, brought to one beam by the monitor. Grey rows: no usable "
+            "spectrum. Dashed lines: edges of the layers in the pristine cell. No error is drawn; "
+            "the noise is that of counting."
+        ),
+    )

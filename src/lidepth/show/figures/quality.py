@@ -1,0 +1,214 @@
+"""How good the fits are: residuals of every state, stack and pulls, moved silicon."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from lidepth.model.calibration import FittedParameter
+from lidepth.model.result import Analysis
+from lidepth.model.stack import Layer
+from lidepth.show.drawing import Drawing, NothingToDraw
+from lidepth.show.style import (
+    BLACK,
+    BLUE,
+    DIVERGING,
+    GREY,
+    VERMILLION,
+    bare,
+    new_figure,
+    styled,
+    whole_numbers,
+)
+
+WORRYING_PULL = 3.0
+_FILLERS = ("thickness", "areal", "density", "scale", "factor", "layer", "of", "the")
+
+
+@styled
+def residuals(analysis: Analysis) -> Drawing:
+    """Draw the residuals of all states as an image, and chi-square per state beside it."""
+    if not analysis.fits:
+        raise NothingToDraw("no state was fitted")
+    edges = analysis.fits[0].edges_kev
+    fits = [fit for fit in analysis.fits if fit.edges_kev.shape == edges.shape]
+    image = np.array([np.where(fit.mask, fit.residuals, np.nan) for fit in fits])
+    ratio = np.array([fit.deviance / max(fit.degrees_of_freedom, 1) for fit in fits])
+    freedom = max(fits[0].degrees_of_freedom, 1)
+    number = np.arange(1, len(fits) + 1)
+    figure = new_figure(7.1, min(5.2, 2.6 + 0.03 * len(fits)))
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=[4.2, 1])
+    mesh = left.pcolormesh(edges, np.append(number - 0.5, number[-1] + 0.5),
+                           np.ma.masked_invalid(image), cmap=DIVERGING, vmin=-4, vmax=4,
+                           rasterized=True)  # fmt: skip
+    left.set(xlabel="energy (keV)", ylabel="state, in order of time", facecolor="#d9d9d9")
+    whole_numbers(left.yaxis)
+    bar = figure.colorbar(mesh, ax=left, extend="both", pad=0.01, label="residual (σ)")
+    bar.outline.set_linewidth(0.5)
+    spread = math.sqrt(2.0 / freedom)
+    right.axvspan(1 - spread, 1 + spread, color="#e6e6e6", lw=0)
+    right.axvline(1.0, color="#777777", lw=0.6)
+    colours = [BLACK if fit.label.endswith(" charged") else VERMILLION for fit in fits]
+    right.scatter(ratio, number, s=7, c=colours, lw=0)
+    right.set_xlabel("deviance per\ndegree of freedom")
+    low, high = min(ratio.min(), 1 - 2 * spread), max(ratio.max(), 1 + 2 * spread)
+    right.set_xlim(low - 0.03, high + 0.03)
+    bare(right)
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    return Drawing(
+        name="residuals",
+        title="Fit residuals of every state",
+        figure=figure,
+        data={
+            "state": np.array([fit.label for fit in fits]),
+            "deviance_per_dof": ratio,
+            "energy_kev": middle,
+            "residual_sigma": np.nan_to_num(image),
+        },
+        caption=(
+            "Left: signed root of the Poisson deviance per energy bin and state; a stripe that "
+            "runs through many states is a fault of the model, not noise. Right: deviance per "
+            "degree of freedom, charged black, discharged red; shaded: 68 % of a perfect model."
+        ),
+    )
+
+
+@styled
+def stack(analysis: Analysis) -> Drawing:
+    """Draw fitted over printed thickness of every layer, and the pulls of all nuisances."""
+    printed, fitted = tuple(analysis.run.stack), tuple(analysis.stack)
+    names = [layer.name for layer in printed]
+    found_nm = np.array([layer.thickness_nm for layer in fitted])
+    ratio = found_nm / np.array([layer.thickness_nm for layer in printed])
+    relative = np.array([_relative_std(analysis, layer) for layer in printed])
+    prior = np.array([layer.thickness_rel_std for layer in printed])
+    pulled = _with_pulls(analysis)
+    figure = new_figure(7.1, max(2.6, 0.9 + 0.17 * max(len(pulled), 2 * len(names))))
+    left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
+    _thicknesses(left, analysis, ratio, relative, prior)
+    _pulls(right, pulled)
+    pulls = np.array([parameter.pull for parameter in pulled])
+    return Drawing(
+        name="stack",
+        title="Stack and nuisance parameters",
+        figure=figure,
+        data={
+            "layer": np.array(names),
+            "printed_nm": np.array([layer.thickness_nm for layer in printed]),
+            "printed_rel_std": prior,
+            "fitted_nm": found_nm,
+            "fitted_over_printed": ratio,
+            "fitted_rel_std": relative,
+            "parameter": np.array([parameter.label for parameter in pulled]),
+            "pull": pulls,
+        },
+        caption=(
+            "Left: thickness of each layer after self-calibration over the printed thickness; "
+            "error bars: 68 % after the fit, where the layer was fitted; grey: 68 % before. "
+            "Right: pulls, the distance of each fitted parameter from its prior in prior standard "
+            "deviations, with its error after the fit on the same scale; grey: 68 % expected. "
+            f"Red: beyond {WORRYING_PULL:g}, where prior or model should be doubted."
+        ),
+    )
+
+
+def _thicknesses(axes: Any, analysis: Analysis, ratio: Any, relative: Any, prior: Any) -> None:
+    place = np.arange(ratio.size)[::-1]
+    axes.barh(place, 2 * prior, left=1 - prior, height=0.62, color="#e3e3e3")
+    axes.axvline(1.0, color="#777777", lw=0.6)
+    axes.errorbar(ratio, place, xerr=np.nan_to_num(relative * ratio), fmt="o", color=BLACK,
+                  ms=3.5, elinewidth=0.9)  # fmt: skip
+    labels = [
+        f"{new.name}\n{old.thickness_nm:.0f} → {new.thickness_nm:.0f} nm"
+        for old, new in zip(analysis.run.stack, analysis.stack, strict=True)
+    ]
+    axes.set_yticks(place, labels, fontsize=7)
+    low = min(float((1 - prior).min()), float(ratio.min())) - 0.05
+    high = max(float((1 + prior).max()), float((ratio + np.nan_to_num(relative)).max())) + 0.05
+    axes.set(xlabel="fitted / printed thickness", xlim=(low, high), ylim=(-0.6, ratio.size - 0.4))
+    bare(axes)
+
+
+def _pulls(axes: Any, parameters: list[FittedParameter]) -> None:
+    place = np.arange(len(parameters))[::-1]
+    axes.axvspan(-1, 1, color="#e9e9e9", lw=0)
+    axes.axvline(0.0, color="#777777", lw=0.6)
+    reach = WORRYING_PULL + 0.4
+    for y, parameter in zip(place, parameters, strict=True):
+        worrying = abs(parameter.pull) > WORRYING_PULL
+        axes.errorbar(parameter.pull, y, xerr=parameter.std / parameter.prior_std, fmt="o", ms=3.5,
+                      color=VERMILLION if worrying else BLACK, elinewidth=0.9)  # fmt: skip
+        reach = max(reach, abs(parameter.pull) + parameter.std / parameter.prior_std + 0.3)
+    for limit in (-WORRYING_PULL, WORRYING_PULL):
+        axes.axvline(limit, color=VERMILLION, lw=0.6, ls="--")
+    axes.set_yticks(place, [parameter.label for parameter in parameters], fontsize=7)
+    axes.set(xlabel="pull (prior σ)", xlim=(-reach, reach), ylim=(-0.7, len(parameters) - 0.3))
+    bare(axes)
+
+
+def _with_pulls(analysis: Analysis) -> list[FittedParameter]:
+    every = {p.name: p for p in (*analysis.common, *analysis.calibration.parameters)}
+    ordered = [*analysis.calibration.parameters, *analysis.common]
+    unique = {p.name: every[p.name] for p in ordered}
+    return [parameter for parameter in unique.values() if math.isfinite(parameter.pull)]
+
+
+def _relative_std(analysis: Analysis, layer: Layer) -> float:
+    """Relative uncertainty of a layer's thickness after the fit; NaN where it was not fitted."""
+    for parameter in analysis.calibration.parameters:
+        if layer.name.lower() in (_plain(parameter.name), _plain(parameter.label)):
+            return parameter.std / abs(parameter.value) if parameter.prior else parameter.std
+    return math.nan
+
+
+def _plain(text: str) -> str:
+    words = text.lower().replace("_", " ").replace(":", " ").replace(".", " ").split()
+    return " ".join(word for word in words if word not in _FILLERS)
+
+
+@styled
+def silicon(analysis: Analysis) -> Drawing:
+    """Draw the silicon that has moved into the electrolyte against the cycle number."""
+    moved = analysis.silicon
+    if not moved.cycle.size or not np.any(moved.std_1e15 > 0):
+        raise NothingToDraw("moved silicon was not determined", expected="a cycler record")
+    figure = new_figure(4.6, 2.8)
+    axes = figure.subplots()
+    axes.fill_between(moved.cycle, moved.amount_1e15 - moved.std_1e15,
+                      moved.amount_1e15 + moved.std_1e15, color=BLUE, alpha=0.18, lw=0)  # fmt: skip
+    axes.plot(moved.cycle, moved.amount_1e15, "o-", color=BLUE, label="per cycle, 68 % band")
+    axes.errorbar(float(moved.cycle[-1]) + 0.03 * (float(np.ptp(moved.cycle)) + 1) + 0.3,
+                  moved.mean_1e15, moved.mean_std_1e15, fmt="s", color=BLACK,
+                  label="mean of all cycles, 68 %")  # fmt: skip
+    axes.axhline(0.0, color=GREY, lw=0.6)
+    axes.set(xlabel="cycle", ylabel="moved silicon ($10^{15}$ Si/cm²)")
+    whole_numbers(axes.xaxis)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, 0.0), high + 0.22 * (high - low))
+    axes.legend(loc="upper left", ncols=2)
+    bare(axes)
+    if moved.film_1e15 > 0:
+        right = axes.secondary_yaxis("right", functions=(
+            lambda y: np.asarray(y) * 100 / moved.film_1e15,
+            lambda y: np.asarray(y) * moved.film_1e15 / 100))  # fmt: skip
+        right.set_ylabel("% of the silicon film")
+    return Drawing(
+        name="silicon",
+        title="Silicon moved into the electrolyte",
+        figure=figure,
+        data={
+            "cycle": moved.cycle,
+            "moved_1e15": moved.amount_1e15,
+            "moved_std_1e15": moved.std_1e15,
+            "mean_1e15": np.array([moved.mean_1e15]),
+            "mean_std_1e15": np.array([moved.mean_std_1e15]),
+        },
+        caption=(
+            "Silicon that has left the anode for the electrolyte, as far as the two rests of each "
+            "cycle, tied by coulometry, determine it through the energy that alphas lose in it. "
+            "Band and error bar: 68 %, total. The measurement does not see silicon itself: any "
+            "other loss of stopping above the electrolyte would look the same."
+        ),
+    )

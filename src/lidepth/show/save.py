@@ -1,0 +1,90 @@
+"""Writing figures, each file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lidepth.errors import StoreError
+from lidepth.model.ledger import Ledger
+from lidepth.model.result import Analysis
+from lidepth.show.drawing import Drawing, NothingToDraw
+from lidepth.show.figures import FIGURES, TAKES_TRUTH
+
+Progress = Callable[[str, int, int], None]
+"""Called with a figure's name, its number from 1 and how many there are."""
+
+
+@dataclass(frozen=True)
+class SavedFigures:
+    """What was drawn and written; ``skipped`` maps a figure's name to why it was left out."""
+
+    drawings: Mapping[str, Drawing]
+    files: tuple[Path, ...]
+    skipped: Mapping[str, str]
+
+
+def draw_figures(
+    analysis: Analysis, truth: Ledger | None = None, progress: Progress | None = None
+) -> tuple[dict[str, Drawing], dict[str, str]]:
+    """Draw every figure that the analysis has data for; say why the others are missing."""
+    drawings: dict[str, Drawing] = {}
+    skipped: dict[str, str] = {}
+    for number, (name, draw) in enumerate(FIGURES.items(), start=1):
+        if progress is not None:
+            progress(name, number, len(FIGURES))
+        try:
+            extra = {"truth": truth} if name in TAKES_TRUTH else {}
+            drawings[name] = draw(analysis, **extra)
+        except NothingToDraw as reason:
+            skipped[name] = reason.what
+    return drawings, skipped
+
+
+def save_figures(
+    analysis: Analysis,
+    folder: Path,
+    truth: Ledger | None = None,
+    progress: Progress | None = None,
+) -> SavedFigures:
+    """Write every figure as SVG, PNG and its numbers as CSV into ``folder``.
+
+    Raises StoreError when the folder or a file cannot be written.
+    """
+    drawings, skipped = draw_figures(analysis, truth, progress)
+    folder = Path(folder)
+    files: list[Path] = []
+    for name, drawing in drawings.items():
+        contents = {"svg": drawing.svg, "png": drawing.png, "csv": drawing.csv.encode("utf-8")}
+        for kind, content in contents.items():
+            files.append(write_whole(folder / f"{name}.{kind}", content))
+    return SavedFigures(drawings, tuple(files), skipped)
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a file so that it is either the old one or the new one, never half of one.
+
+    Raises StoreError when the disk refuses.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # as an ordinary file; mkstemp makes it private
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise StoreError(
+            f"cannot write: {error.strerror or error}",
+            where=str(path),
+            remedy="free space on the disk or choose a folder that can be written",
+        ) from error
+    return path
