@@ -2,8 +2,9 @@
 
     python benchmarks/bench_transport.py [--particles 1000000]
 
-One core, processor time, so that neighbours on the machine count little.  Every particle is an alpha born in the deepest of five layers; the published cell with
-the default stopping.  pycatima joins in if it is installed.
+One core, processor time, so that neighbours on the machine count little.  Every particle is an
+alpha born in the deepest of five layers: the published cell with the default stopping.  pycatima
+joins in if it is installed.
 """
 
 from __future__ import annotations

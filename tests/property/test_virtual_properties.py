@@ -19,7 +19,7 @@ growths = st.builds(
     shape=st.sampled_from(["front", "exponential"]),
     saturation_li_cm3=st.floats(1e21, 2e22),
     width_nm=st.floats(1, 400),
-    li_per_silicon=st.floats(0, 5),
+    li_per_silicon=st.just(0.0) | st.floats(0.1, 5),
     silicon_cap=st.floats(0, 0.9),
 )
 cyclings = st.builds(

@@ -86,6 +86,20 @@ def test_stack_marks_the_fitted_layers_errors(drawings):
     assert data["pull"].max() == pytest.approx(6.8)
 
 
+def test_of_many_parameters_the_largest_pulls_are_drawn(analysis):
+    one = analysis.common[0]
+    many = tuple(
+        replace(one, name=f"stopping:{i}", label=f"layer {i} stopping", value=1 + 0.001 * i)
+        for i in range(60)
+    )
+    drawing = FIGURES["stack"](replace(analysis, common=many))
+    pulls = drawing.data["pull"]
+    assert pulls.size == 36
+    assert pulls.max() == pytest.approx(6.8)
+    assert "36 with the largest pulls" in drawing.caption
+    assert drawing.png
+
+
 def test_rebinning_keeps_counts():
     rng = np.random.default_rng(1)
     edges = np.cumsum(rng.uniform(1.0, 4.0, 101))

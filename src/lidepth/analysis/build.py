@@ -41,7 +41,7 @@ def build_model(run: Run, source: Source, *, cycles: int) -> ForwardModel:
 
     Raises BadData when the alphas of the electrolyte cannot leave the stack.
     """
-    from lidepth.analysis.parameters import silicon_knots
+    from lidepth.analysis.parameters import cycle_knots
 
     grid = depth_grid(run.stack)
     _, channel_edges = analysed_bins(
@@ -63,7 +63,7 @@ def build_model(run: Run, source: Source, *, cycles: int) -> ForwardModel:
         channel_edges=channel_edges,
         path_factor=run.instrument.path_factor,
         li6_fraction=fractions[grid.layer],
-        silicon_knots=silicon_knots(cycles),
+        knots=cycle_knots(cycles),
         silicon_profile=silicon_profile(grid),
     )
 

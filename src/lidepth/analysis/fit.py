@@ -27,6 +27,8 @@ Progress = Callable[[str, float], None]
 class Tie:
     """A linear relation believed of one state: state_row @ state + shared_row @ shared = value.
 
+    The state is the whole one, the shared mean profile included.
+
     ``value`` carries the standard uncertainty ``std``.
     """
 
@@ -86,7 +88,12 @@ class _Normal:
 
 
 def state_prior(
-    model: ForwardModel, *, flux_std: float, offset_std_kev: float = 0.5, moving: bool = True
+    model: ForwardModel,
+    *,
+    flux_std: float,
+    deviation: Floats,
+    offset_std_kev: float = 0.5,
+    moving: bool = True,
 ) -> tuple[NDArray[np.bool_], Floats, Floats]:
     """What is free in a state vector, its prior mean and its precision matrix."""
     size = model.state_size
@@ -97,7 +104,7 @@ def state_prior(
         precision[LNFLUX, LNFLUX] = flux_std**-2
         precision[OFFSET, OFFSET] = offset_std_kev**-2
         precision[LNBACK, LNBACK] = 0.3**-2
-        precision[HATS:, HATS:] = np.linalg.inv(model.basis.covariance)
+        precision[HATS:, HATS:] = np.linalg.inv(deviation)
     return free, np.zeros(size), precision
 
 
@@ -170,9 +177,9 @@ def _normal(
     model: ForwardModel, seen: Observation, mask: NDArray[np.bool_], shared: Floats, state: Floats
 ) -> _Normal:
     at = model.predict(shared, seen.setting, state)
-    js = model.state_jacobian(shared, seen.setting, state, at)[mask]
-    jc = shared_jacobian(model, shared, seen.setting, state, at)[mask]
-    js = js * seen.free
+    by_state = model.state_jacobian(shared, seen.setting, state, at)
+    jc = shared_jacobian(model, shared, seen.setting, state, at, by_state)[mask]
+    js = by_state[mask] * seen.free
     expected = np.maximum(at.total[mask], 0.05)
     counts = seen.counts[mask]
     residual = counts - expected
@@ -183,9 +190,11 @@ def _normal(
     a += seen.precision
     gs -= seen.precision @ off
     objective = 0.5 * off @ seen.precision @ off + _deviance(counts, expected)
+    lift = model.lift(seen.setting)
     for tie in seen.ties:
-        miss = (tie.value - tie.state_row @ state - tie.shared_row @ shared) / tie.std
-        rs, rc = tie.state_row / tie.std, tie.shared_row / tie.std
+        shared_row = tie.shared_row + tie.state_row @ lift
+        miss = (tie.value - tie.state_row @ state - shared_row @ shared) / tie.std
+        rs, rc = tie.state_row / tie.std, shared_row / tie.std
         a += np.outer(rs, rs)
         b += np.outer(rs, rc)
         c += np.outer(rc, rc)
@@ -212,7 +221,7 @@ def _deviance(counts: Floats, expected: Floats) -> float:
 
 def _prior_objective(model: ForwardModel, shared: Floats) -> float:
     off = shared - model.parameters.prior
-    return float(0.5 * np.sum(model.parameters.precision * off**2))
+    return float(0.5 * off @ model.parameters.precision @ off)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +244,7 @@ def _factors(
     Stopping, thickness and content of a layer are nearly degenerate, so damping by the normal
     matrix's own diagonal (Marquardt) would freeze the valley between them.
     """
-    schur = np.diag(model.parameters.precision)
+    schur = model.parameters.precision
     local, leverage = [], []
     for n, seen in zip(normals, observations, strict=True):
         inverse = _inverse(n.a + min(damping, 1.0) * 1e-3 * np.diag(np.diag(n.a)))
@@ -243,8 +252,7 @@ def _factors(
         local.append(inverse)
         leverage.append(-inverse @ n.b)
         schur = schur + n.c - n.b.T @ inverse @ n.b
-    scales = np.array([p.scale for p in model.parameters.items])
-    covariance = _inverse(schur + damping * np.diag(scales**-2.0))
+    covariance = _inverse(schur + damping * np.diag(model.parameters.scales**-2.0))
     return _Factors(local=tuple(local), leverage=tuple(leverage), shared_covariance=covariance)
 
 
@@ -255,7 +263,7 @@ def _step(
     shared: Floats,
     hold_shared: bool,
 ) -> tuple[Floats, Floats]:
-    gradient = -model.parameters.precision * (shared - model.parameters.prior)
+    gradient = -model.parameters.precision @ (shared - model.parameters.prior)
     for n, lever in zip(normals, factors.leverage, strict=True):
         gradient = gradient + n.shared_gradient + lever.T @ n.state_gradient
     move = np.zeros_like(shared) if hold_shared else factors.shared_covariance @ gradient

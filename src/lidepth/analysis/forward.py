@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.analysis.grid import DepthGrid, ElectrolyteBasis
-from lidepth.analysis.parameters import ParameterSet, silicon_weights
+from lidepth.analysis.parameters import ParameterSet, knot_weights
 from lidepth.constants import BOHR_KEV2_PER_1E15
 from lidepth.model.material import atomic_number
 from lidepth.physics.response import (
@@ -88,7 +88,7 @@ class ForwardModel:
     channel_edges: Floats
     path_factor: float
     li6_fraction: Floats
-    silicon_knots: Floats
+    knots: Floats
     silicon_profile: Floats
 
     @property
@@ -134,17 +134,32 @@ class ForwardModel:
                 factors[number] *= self.parameters.get(shared, f"{name}:{number}", 1.0)
         return factors[self.grid.layer]
 
-    def gained(self, state: Floats) -> Floats:
+    def lift(self, setting: Setting) -> Floats:
+        """What the shared parameters add to the state vector; shape (state size, shared).
+
+        The mean profile of the electrolyte is shared by all states and linear between knots; a
+        state's own hats are its deviation from that mean.
+        """
+        matrix = np.zeros((self.state_size, len(self.parameters)))
+        for k, weight in enumerate(knot_weights(self.knots, setting.cycle)):
+            for hat in range(self.hats):
+                place = self.parameters.index.get(f"profile:{k}:{hat}")
+                if place is not None:
+                    matrix[HATS + hat, place] = weight
+        return matrix
+
+    def gained(self, shared: Floats, setting: Setting, state: Floats) -> Floats:
         """Lithium gained per cell in ``state``, 1e15/cm2; shape (cells,)."""
         anode, cathode, hats = self.lithium_maps()
-        return anode * state[ANODE] + cathode * state[CATHODE] + hats @ state[HATS:]
+        whole = state + self.lift(setting) @ shared
+        return anode * whole[ANODE] + cathode * whole[CATHODE] + hats @ whole[HATS:]
 
     def silicon(self, shared: Floats, setting: Setting) -> float:
         """Silicon moved out of the anode at this state, 1e15/cm2."""
-        weights = silicon_weights(self.silicon_knots, setting.cycle)
+        weights = knot_weights(self.knots, setting.cycle)
         steps = [
             self.parameters.get(shared, f"silicon:{i}", 0.0)
-            for i in range(self.silicon_knots.size)
+            for i in range(self.knots.size)
         ]
         return float(weights @ np.array(steps))
 
@@ -210,7 +225,7 @@ class ForwardModel:
         """Expected counts per bin of one state."""
         get = self.parameters.get
         bins_kev = self.energies_kev(shared, setting, state[OFFSET])
-        gained = self.gained(state)
+        gained = self.gained(shared, setting, state)
         lithium = self.pristine_lithium(shared) + gained
         flux = get(shared, "flux", 1.0) * np.exp(state[LNFLUX]) * setting.exposure
         born = flux * self.li6_fraction * lithium

@@ -20,6 +20,8 @@ _COVER_NM = 160.0
 
 # Depths of the hat functions' peaks below the anode/electrolyte interface: as dense as the data
 # can tell apart near the interface (60-100 nm), coarse in the bulk.
+_REACH_NM = 400.0
+_CORRELATION_NM = 120.0
 _KNOTS_NM = (0.0, 50.0, 100.0, 160.0, 230.0, 310.0, 400.0, 520.0, 700.0, 1000.0, 1500.0)
 
 
@@ -91,27 +93,29 @@ def _even(length: float, largest: float) -> Floats:
 
 @dataclass(frozen=True, kw_only=True)
 class ElectrolyteBasis:
-    """Hat functions over the electrolyte's cells and the smoothness expected of them.
+    """Hat functions over the electrolyte's cells.
 
-    ``hats`` (cells of the electrolyte, k) mean height of each hat in each cell; ``covariance``
-    (k, k) prior covariance of the heights, as fractions of the electrolyte's own lithium.
+    ``knots_nm`` (k,) depths of the peaks below the anode/electrolyte interface; ``hats`` (cells of
+    the electrolyte, k) mean height of each hat in each cell.
     """
 
     knots_nm: Floats
     hats: Floats
-    covariance: Floats
+
+    def covariance(self, *, amplitude: float, bulk: float) -> Floats:
+        """Gaussian-process prior of hat heights, as fractions of the electrolyte's own lithium.
+
+        Standard deviation ``amplitude`` at the interface, dying with depth over 400 nm to
+        ``bulk``; correlation length 120 nm; shape (k, k).
+        """
+        spread = np.hypot(amplitude * np.exp(-self.knots_nm / _REACH_NM), bulk)
+        distance = (self.knots_nm[:, None] - self.knots_nm[None, :]) / _CORRELATION_NM
+        correlation = np.exp(-0.5 * distance**2) + 1e-3 * np.eye(self.knots_nm.size)
+        return np.asarray(spread[:, None] * correlation * spread[None, :])
 
 
-def electrolyte_basis(
-    grid: DepthGrid, *, amplitude: float = 0.20, length_nm: float = 120.0,
-    reach_nm: float = 400.0, bulk: float = 0.004,
-) -> ElectrolyteBasis:  # fmt: skip
-    """Gaussian-process prior on the lithium that the electrolyte gains or loses.
-
-    Standard deviation ``amplitude`` of its own lithium at the interface, dying with depth over
-    ``reach_nm`` to ``bulk``; correlation length ``length_nm``.  The evidence is flat in these
-    (docs/why/0003), so they are stated, not tuned.
-    """
+def electrolyte_basis(grid: DepthGrid) -> ElectrolyteBasis:
+    """Hat functions with the usual knots, averaged over the electrolyte's cells."""
     cells = grid.of("electrolyte")
     edges = grid.depth_nm[cells[0] : cells[-1] + 2] - grid.depth_nm[cells[0]]
     thickness = edges[-1]
@@ -120,9 +124,4 @@ def electrolyte_basis(
     hats = np.stack(
         [np.interp(points, knots, unit).mean(axis=1) for unit in np.eye(knots.size)], axis=1
     )
-    spread = np.hypot(amplitude * np.exp(-knots / reach_nm), bulk)
-    distance = (knots[:, None] - knots[None, :]) / length_nm
-    correlation = np.exp(-0.5 * distance**2) + 1e-3 * np.eye(knots.size)
-    return ElectrolyteBasis(
-        knots_nm=knots, hats=hats, covariance=spread[:, None] * correlation * spread[None, :]
-    )
+    return ElectrolyteBasis(knots_nm=knots, hats=hats)

@@ -25,7 +25,7 @@ ROUGHNESS = 0.03  # relative spread of the overlayer's thickness
 RATIO = 0.02  # alphas to tritons reaching the detector
 COULOMB_LOSS = 0.003  # charge that moves no lithium, per charge passed
 SILICON_STEP = 0.12  # silicon moved between two knots, as a fraction of the film
-SCATTERING = 0.3  # multiple-scattering width squared, against the closed formula
+SCATTERING = 0.6  # multiple-scattering variance against the first-order formula
 GAIN_DRIFT = 5e-4  # change of the gain over the run
 OFFSET_DRIFT_KEV = 1.0  # change of the offset over the run
 
@@ -58,9 +58,13 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterSet:
-    """An ordered set of parameters, read by name from a vector."""
+    """An ordered set of parameters, read by name from a vector.
+
+    ``correlated`` lists blocks (first place, prior covariance) that are believed together.
+    """
 
     items: tuple[Parameter, ...]
+    correlated: tuple[tuple[int, Floats], ...] = ()
     index: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,8 +93,17 @@ class ParameterSet:
 
     @property
     def precision(self) -> Floats:
-        """Prior precisions, zero without a prior."""
-        return np.array([p.std**-2 if math.isfinite(p.std) else 0.0 for p in self.items])
+        """Prior precision matrix, zero without a prior; shape (n, n)."""
+        matrix = np.diag([p.std**-2 if math.isfinite(p.std) else 0.0 for p in self.items])
+        for first, covariance in self.correlated:
+            block = slice(first, first + len(covariance))
+            matrix[block, block] = np.linalg.inv(covariance)
+        return matrix
+
+    @property
+    def scales(self) -> Floats:
+        """A natural step of each parameter; shape (n,)."""
+        return np.array([p.scale for p in self.items])
 
     @property
     def start(self) -> Floats:
@@ -193,16 +206,32 @@ def _instrument_parameters(run: Run) -> list[Parameter]:
     if run.instrument.exit_angle_deg > 0:
         items.append(
             Parameter(name="scattering", label="multiple-scattering variance", unit="x",
-                      prior=0.0, std=SCATTERING, logarithmic=True)
+                      prior=1.0, std=SCATTERING)
         )  # fmt: skip
     return items
 
 
-def working_parameters(run: Run, knots: Floats) -> tuple[Parameter, ...]:
-    """Parameters that only a cell at work shows: moved lithium's and silicon's, drifts, charge.
+def with_working(
+    pristine: ParameterSet, run: Run, *, knots: Floats, hats: Floats
+) -> ParameterSet:
+    """Add the parameters that only a cell at work shows to those of the pristine one.
 
-    ``knots`` (k,) cycle numbers between which the moved silicon is linear, from none at zero.
+    ``knots`` (k,) cycle numbers between which moved silicon and the electrolyte's mean lithium
+    profile are linear, from none at zero; ``hats`` (h, h) prior covariance of one such step.
     """
+    items = (*pristine.items, *_working(run, knots))
+    blocks = []
+    for k in range(knots.size):
+        blocks.append((len(items), hats))
+        items += tuple(
+            Parameter(name=f"profile:{k}:{h}", label=f"electrolyte profile step {k + 1}, hat {h + 1}",
+                      unit="", prior=0.0, std=float(np.sqrt(hats[h, h])))
+            for h in range(len(hats))
+        )  # fmt: skip
+    return ParameterSet(items=items, correlated=tuple(blocks))
+
+
+def _working(run: Run, knots: Floats) -> tuple[Parameter, ...]:
     film = run.stack.layer("anode").areal_density_1e15
     return (
         Parameter(name="eps_li", label="stopping of added lithium", unit="x", prior=0.0,
@@ -225,13 +254,13 @@ def _before(knots: Floats, i: int) -> float:
     return float(knots[i - 1]) if i else 0.0
 
 
-def silicon_knots(cycles: int) -> Floats:
-    """Cycle numbers between which moved silicon is taken as linear: denser at the start."""
+def cycle_knots(cycles: int) -> Floats:
+    """Cycle numbers between which slow changes are taken as linear: denser at the start."""
     usual = np.array([2.0, 6.0, 15.0, 40.0, 100.0, 250.0, 600.0])
     return usual[: int(np.searchsorted(usual, max(cycles, 1), side="left")) + 1]
 
 
-def silicon_weights(knots: Floats, cycle: float) -> Floats:
+def knot_weights(knots: Floats, cycle: float) -> Floats:
     """How much of each knot interval's step has happened at ``cycle``; shape (k,)."""
     starts = np.concatenate([[0.0], knots[:-1]])
     return np.clip((cycle - starts) / (knots - starts), 0.0, 1.0)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.analysis.forward import ForwardModel, ParticleTables, Prediction, Setting
-from lidepth.analysis.parameters import Parameter, silicon_weights
+from lidepth.analysis.parameters import Parameter, knot_weights
 from lidepth.physics.response import fold, propagate
 
 Floats = NDArray[np.float64]
@@ -24,9 +24,13 @@ _BACKGROUND = ("background", "flat", "back_length")
 
 
 def shared_jacobian(
-    model: ForwardModel, shared: Floats, setting: Setting, state: Floats, at: Prediction
-) -> Floats:
-    """Derivative of the expected counts by the shared parameters; shape (bins, parameters)."""
+    model: ForwardModel, shared: Floats, setting: Setting, state: Floats, at: Prediction,
+    by_state: Floats,
+) -> Floats:  # fmt: skip
+    """Derivative of the expected counts by the shared parameters; shape (bins, parameters).
+
+    ``by_state`` (bins, state size) is the derivative by the state vector.
+    """
     jacobian = np.zeros((at.total.size, shared.size))
     bins_kev = model.energies_kev(shared, setting, state[1])
     closed = _closed_forms(model, shared, setting, state, at, bins_kev)
@@ -37,7 +41,7 @@ def shared_jacobian(
             jacobian[:, place] = closed[name]
         elif kind == "content":
             cells = model.grid.layer == int(name.split(":")[1])
-            born = at.born * cells * (model.pristine_lithium(shared) / _lithium(model, shared, state))
+            born = at.born * cells * (model.pristine_lithium(shared) / _lithium(model, shared, setting, state))
             jacobian[:, place] = sum(matrix @ born for matrix in at.matrices.values())
         elif kind in _BACKGROUND:
             moved = _moved(shared, place, parameter)
@@ -50,11 +54,13 @@ def shared_jacobian(
         elif _matters(kind, setting):
             jacobian[:, place] = _carried(model, shared, setting, state, at, place, through=True)
     _silicon(model, shared, setting, state, at, jacobian)
-    return jacobian
+    return jacobian + by_state @ model.lift(setting)
 
 
-def _lithium(model: ForwardModel, shared: Floats, state: Floats) -> Floats:
-    lithium = model.pristine_lithium(shared) + model.gained(state)
+def _lithium(
+    model: ForwardModel, shared: Floats, setting: Setting, state: Floats
+) -> Floats:
+    lithium = model.pristine_lithium(shared) + model.gained(shared, setting, state)
     return np.where(lithium == 0.0, 1.0, lithium)
 
 
@@ -93,7 +99,7 @@ def _closed_forms(
 
 
 def _matters(kind: str, setting: Setting) -> bool:
-    return kind != "silicon" and not (kind == "eps_li" and setting.cycle == 0.0)
+    return kind not in ("silicon", "profile") and not (kind == "eps_li" and setting.cycle == 0.0)
 
 
 def _step_of(parameter: Parameter) -> float:
@@ -135,7 +141,7 @@ def _spectrum(
     model: ForwardModel, particle: ParticleTables, shared: Floats, moved: Floats,
     setting: Setting, state: Floats, at: Prediction, *, through: bool,
 ) -> Floats:  # fmt: skip
-    gained = model.gained(state)
+    gained = model.gained(shared, setting, state)
     edges = at.edges[particle.name]
     if through:
         edges = propagate(model.column(particle, moved, setting, gained), slopes=False)
@@ -146,7 +152,7 @@ def _spectrum(
     variance = model.variance(particle, moved, edges)
     matrix = fold(model.energies_kev(shared, setting, state[1]), edges.exit_kev, variance)
     change = model.pristine_lithium(moved) - model.pristine_lithium(shared)
-    born = at.born * (1.0 + change / _lithium(model, shared, state))
+    born = at.born * (1.0 + change / _lithium(model, shared, setting, state))
     return np.asarray(matrix @ born) * model.share(particle, shared)
 
 
@@ -155,7 +161,7 @@ def _silicon(
     jacobian: Floats,
 ) -> None:  # fmt: skip
     """Fill the columns of moved silicon: one difference, shared out by the knots' weights."""
-    weights = silicon_weights(model.silicon_knots, setting.cycle)
+    weights = knot_weights(model.knots, setting.cycle)
     places = [model.parameters.index.get(f"silicon:{i}") for i in range(weights.size)]
     active = [(p, w) for p, w in zip(places, weights, strict=True) if p is not None and w > 0]
     if not active:

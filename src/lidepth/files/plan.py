@@ -46,7 +46,7 @@ _SECTIONS: dict[str, dict[str, tuple[str, str | type]]] = {
         "solid_angle": ("solid_angle_sr", "sr"), "wander": ("wander_rel", "%"),
         "wander_time": ("wander_s", "s"), "monitor": ("monitor_cps", "1/s"),
         "monitor_efficiency": ("monitor_efficiency", "%"),
-        "monitor_drift": ("monitor_drift", "%"), "off": ("off", list),
+        "monitor_drift": ("monitor_drift", "%"), "gaps": ("off", list),
     },
     "counting": {
         "dwell": ("dwell_s", "s"), "channels": ("channels", int),

@@ -86,4 +86,6 @@ def bare(axes: Any) -> None:
 
 def whole_numbers(axis: Any) -> None:
     """Put ticks on whole numbers only, as for cycles."""
-    axis.set_major_locator(MaxNLocator(nbins="auto", steps=[1, 2, 5, 10], integer=True))
+    axis.set_major_locator(
+        MaxNLocator(nbins="auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+    )

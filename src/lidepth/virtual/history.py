@@ -17,6 +17,7 @@ from lidepth.virtual.cells import FineCells, cut
 from lidepth.virtual.plan import CampaignPlan
 
 Floats = NDArray[np.float64]
+_INSTANT_S = 1e-3  # a shorter phase did not happen
 
 
 class Contents(NamedTuple):
@@ -200,7 +201,7 @@ class _Story:
     def _add(
         self, kind: StepKind, cycle: int, seconds: float, end: Contents, current: float
     ) -> None:
-        if seconds <= 0:
+        if seconds < _INSTANT_S:
             return
         start = self.node_s[-1]
         passed = end.cathode - self.nodes[-1].cathode
@@ -218,7 +219,7 @@ class _Story:
         full = cycling.first_charge_uah * (1.0 - cycling.cathode_loss) ** (cycle - 1)
         seconds = (full - self.nodes[-1].cathode) / current * 3600.0
         stuck = self._stuck(cycle, seconds, half=True)
-        self._require(seconds > 0 and full > stuck, cycle)
+        self._require(seconds > _INSTANT_S and full > stuck, cycle)
         self._add("charge", cycle, seconds, Contents(full - stuck, stuck, full), current)
 
     def _discharge(self, cycle: int, residue_uah: float) -> None:
@@ -231,7 +232,7 @@ class _Story:
             stuck = self._stuck(cycle, seconds, half=False)
         missing = residue + stuck
         seconds = (before.cathode - missing) / current * 3600.0
-        self._require(seconds > 0 and residue >= 0, cycle)
+        self._require(seconds > _INSTANT_S and residue >= 0, cycle)
         self._add("discharge", cycle, seconds, Contents(residue, stuck, missing), -current)
 
     def _rest(self, cycle: int, seconds: float, *, half: bool) -> None:

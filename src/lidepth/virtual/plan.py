@@ -132,6 +132,11 @@ class Growth:
         for name in ("fast", "slow", "li_per_silicon"):
             value = getattr(self, name)
             _check(math.isfinite(value) and value >= 0, f"{name} = {value!r} is negative")
+        _check(
+            self.li_per_silicon == 0 or 1e-3 <= self.li_per_silicon <= 1e3,
+            f"{self.li_per_silicon!r} lithium atoms per silicon atom",
+            "0 (silicon stays), or 0.001 to 1000",
+        )
         for name in ("fast_cycles", "saturation_li_cm3", "width_nm"):
             value = getattr(self, name)
             _check(math.isfinite(value) and value > 0, f"{name} = {value!r} is not above zero")

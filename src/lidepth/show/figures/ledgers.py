@@ -112,6 +112,8 @@ def _panel(axes: Any, analysis: Analysis, state: str, truth: Ledger | None) -> N
         _truth(axes, truth, state)
     axes.axhline(0.0, color="#999999", lw=0.5)
     axes.set(title=state, xlabel="cycle")
+    if cycle.size == 1:
+        axes.set_xlim(cycle[0] - 0.7, cycle[0] + 0.7)
     whole_numbers(axes.xaxis)
     bare(axes)
 

@@ -24,6 +24,7 @@ from lidepth.show.style import (
 )
 
 WORRYING_PULL = 3.0
+MOST_PULLS = 36  # more would not fit a page; the largest are kept, in their order
 _FILLERS = ("thickness", "areal", "density", "scale", "factor", "layer", "of", "the")
 
 
@@ -84,7 +85,8 @@ def stack(analysis: Analysis) -> Drawing:
     ratio = found_nm / np.array([layer.thickness_nm for layer in printed])
     relative = np.array([_relative_std(analysis, layer) for layer in printed])
     prior = np.array([layer.thickness_rel_std for layer in printed])
-    pulled = _with_pulls(analysis)
+    every = _with_pulls(analysis)
+    pulled = _largest(every)
     figure = new_figure(7.1, max(2.6, 0.9 + 0.17 * max(len(pulled), 2 * len(names))))
     left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
     _thicknesses(left, analysis, ratio, relative, prior)
@@ -110,13 +112,15 @@ def stack(analysis: Analysis) -> Drawing:
             "Right: pulls, the distance of each fitted parameter from its prior in prior standard "
             "deviations, with its error after the fit on the same scale; grey: 68 % expected. "
             f"Red: beyond {WORRYING_PULL:g}, where prior or model should be doubted."
+            + f" Of {len(every)} parameters the {MOST_PULLS} with the largest pulls are drawn."
+            * (len(every) > len(pulled))
         ),
     )
 
 
 def _thicknesses(axes: Any, analysis: Analysis, ratio: Any, relative: Any, prior: Any) -> None:
     place = np.arange(ratio.size)[::-1]
-    axes.barh(place, 2 * prior, left=1 - prior, height=0.62, color="#e3e3e3")
+    axes.barh(place, 2 * prior, left=1 - prior, height=0.45, color="#e3e3e3")
     axes.axvline(1.0, color="#777777", lw=0.6)
     axes.errorbar(ratio, place, xerr=np.nan_to_num(relative * ratio), fmt="o", color=BLACK,
                   ms=3.5, elinewidth=0.9)  # fmt: skip
@@ -153,6 +157,12 @@ def _with_pulls(analysis: Analysis) -> list[FittedParameter]:
     ordered = [*analysis.calibration.parameters, *analysis.common]
     unique = {p.name: every[p.name] for p in ordered}
     return [parameter for parameter in unique.values() if math.isfinite(parameter.pull)]
+
+
+def _largest(parameters: list[FittedParameter]) -> list[FittedParameter]:
+    ranked = sorted(parameters, key=lambda parameter: -abs(parameter.pull))[:MOST_PULLS]
+    kept = {parameter.name for parameter in ranked}
+    return [parameter for parameter in parameters if parameter.name in kept]
 
 
 def _relative_std(analysis: Analysis, layer: Layer) -> float:
