@@ -1,3 +1,122 @@
-"""Neutron depth profiling of batteries: from raw spectra to a lithium ledger."""
+"""Neutron depth profiling of batteries: from raw spectra to a lithium ledger.
+
+Everything a script needs is here by name and loaded when first used::
+
+    import lidepth as ld
+
+    run = ld.read_run("experiment.yaml")
+    analysis = ld.analyze(run, ld.stopping_source(run.instrument.stopping))
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lidepth.analysis import analyze
+    from lidepth.errors import LidepthError
+    from lidepth.files.experiment import read_experiment
+    from lidepth.files.plan import read_plan
+    from lidepth.files.profiles_nc import write_profiles_nc
+    from lidepth.files.raw import write_campaign
+    from lidepth.files.run_folder import read_run
+    from lidepth.files.tables import write_ledger_csv, write_summary_json
+    from lidepth.model.calibration import Calibration
+    from lidepth.model.cycling import CyclerLog
+    from lidepth.model.instrument import Detector, Instrument
+    from lidepth.model.ledger import Ledger
+    from lidepth.model.material import Material
+    from lidepth.model.profile import DepthProfile
+    from lidepth.model.response import Response
+    from lidepth.model.result import Analysis, Run
+    from lidepth.model.spectra import SpectrumSeries
+    from lidepth.model.stack import Layer, Stack
+    from lidepth.physics.reactions import projectile
+    from lidepth.physics.stopping import StoppingSource, stopping_rows, stopping_source
+    from lidepth.show.report import write_report
+    from lidepth.show.save import save_figures
+    from lidepth.virtual.plan import CampaignPlan
+    from lidepth.virtual.spectra import simulate_campaign
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "Analysis": "model.result",
+    "Calibration": "model.calibration",
+    "CampaignPlan": "virtual.plan",
+    "CyclerLog": "model.cycling",
+    "DepthProfile": "model.profile",
+    "Detector": "model.instrument",
+    "Instrument": "model.instrument",
+    "Layer": "model.stack",
+    "Ledger": "model.ledger",
+    "LidepthError": "errors",
+    "Material": "model.material",
+    "Response": "model.response",
+    "Run": "model.result",
+    "SpectrumSeries": "model.spectra",
+    "Stack": "model.stack",
+    "StoppingSource": "physics.stopping",
+    "analyze": "analysis",
+    "projectile": "physics.reactions",
+    "read_experiment": "files.experiment",
+    "read_plan": "files.plan",
+    "read_run": "files.run_folder",
+    "save_figures": "show.save",
+    "simulate_campaign": "virtual.spectra",
+    "stopping_rows": "physics.stopping",
+    "stopping_source": "physics.stopping",
+    "write_campaign": "files.raw",
+    "write_ledger_csv": "files.tables",
+    "write_profiles_nc": "files.profiles_nc",
+    "write_report": "show.report",
+    "write_summary_json": "files.tables",
+}
+"""Public name: the module it lives in."""
+
+__all__ = [
+    "Analysis",
+    "Calibration",
+    "CampaignPlan",
+    "CyclerLog",
+    "DepthProfile",
+    "Detector",
+    "Instrument",
+    "Layer",
+    "Ledger",
+    "LidepthError",
+    "Material",
+    "Response",
+    "Run",
+    "SpectrumSeries",
+    "Stack",
+    "StoppingSource",
+    "__version__",
+    "analyze",
+    "projectile",
+    "read_experiment",
+    "read_plan",
+    "read_run",
+    "save_figures",
+    "simulate_campaign",
+    "stopping_rows",
+    "stopping_source",
+    "write_campaign",
+    "write_ledger_csv",
+    "write_profiles_nc",
+    "write_report",
+    "write_summary_json",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'lidepth' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"lidepth.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

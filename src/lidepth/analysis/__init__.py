@@ -1,1 +1,5 @@
-"""lidepth analysis."""
+"""From spectra to lithium: reduction, calibration, response, inversion, ledger."""
+
+from lidepth.analysis.run import analyze
+
+__all__ = ["analyze"]

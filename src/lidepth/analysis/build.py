@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 
-from lidepth.analysis.forward import ForwardModel, ParticleTables
+from lidepth.analysis.forward import ForwardModel, ParticleTables, Setting
 from lidepth.analysis.grid import DepthGrid, depth_grid, electrolyte_basis
-from lidepth.analysis.parameters import ParameterSet
+from lidepth.analysis.parameters import ParameterSet, cycle_knots
 from lidepth.analysis.reduce import analysed_bins
 from lidepth.errors import BadData
 from lidepth.model.material import Material
 from lidepth.model.result import Run
+from lidepth.model.stack import Stack
+from lidepth.physics.broadening import energy_widths
 from lidepth.physics.reactions import Projectile, reactions_of
+from lidepth.physics.response import propagate
+from lidepth.physics.stopping import StoppingSource, total
+from lidepth.physics.transport import stack_transport
 
 Floats = NDArray[np.float64]
 
 _STEP_KEV = 1.0  # tables on a 1 keV grid: linear between points to 1e-6 of the stopping
 _SILICON_LENGTH_NM = 150.0
+_ESCAPE_KEV = 300.0  # below this an alpha is lost in the background of any real spectrum
 
 
-class Source(Protocol):
-    """What the model asks of a stopping source."""
-
-    name: str
-
-    def electronic(
-        self, projectile: Projectile, material: Material, energy_kev: Floats
-    ) -> Floats: ...
-
-    def nuclear(
-        self, projectile: Projectile, material: Material, energy_kev: Floats
-    ) -> Floats: ...
-
-
-def build_model(run: Run, source: Source, *, cycles: int) -> ForwardModel:
+def build_model(run: Run, source: StoppingSource, *, cycles: int) -> ForwardModel:
     """Cut the stack, tabulate stopping and choose the bins.
 
-    Raises BadData when the alphas of the electrolyte cannot leave the stack.
+    The set of shared parameters is still empty (calibrate fills it).
     """
-    from lidepth.analysis.parameters import cycle_knots
-
     grid = depth_grid(run.stack)
     _, channel_edges = analysed_bins(
         run.series.channels,
@@ -50,15 +38,14 @@ def build_model(run: Run, source: Source, *, cycles: int) -> ForwardModel:
         fwhm_kev=run.instrument.detector.fwhm_kev,
     )
     reaction = reactions_of(run.instrument.isotope)[0]
-    particles = tuple(
-        _particle(run, grid, source, product.projectile, product.energy_kev)
-        for product in (reaction.light, reaction.heavy)
+    products = sorted(
+        (reaction.light, reaction.heavy), key=lambda product: -product.projectile.atomic_number
     )
     fractions = np.array([layer.material.li6_fraction for layer in run.stack])
     return ForwardModel(
         grid=grid,
         basis=electrolyte_basis(grid),
-        particles=particles,
+        particles=tuple(_particle(run, grid, source, p.projectile, p.energy_kev) for p in products),
         parameters=ParameterSet(items=()),
         channel_edges=channel_edges,
         path_factor=run.instrument.path_factor,
@@ -68,54 +55,95 @@ def build_model(run: Run, source: Source, *, cycles: int) -> ForwardModel:
     )
 
 
-def silicon_profile(grid: DepthGrid, length_nm: float = _SILICON_LENGTH_NM) -> Floats:
+def silicon_profile(grid: DepthGrid) -> Floats:
     """Where one unit of moved silicon goes: out of the anode evenly, into the electrolyte.
 
-    It falls off over ``length_nm`` below the interface; sums to zero; shape (cells,).
+    It falls off over 150 nm below the interface, about as deep as an interlayer of a quarter of
+    the first charge reaches; sums to zero; shape (cells,).
     """
     profile = np.zeros(grid.cells)
     anode, cells = grid.of("anode"), grid.of("electrolyte")
     profile[anode] = -grid.share[anode]
     edges = grid.depth_nm[cells[0] : cells[-1] + 2] - grid.depth_nm[cells[0]]
-    held = -np.diff(np.exp(-edges / length_nm))
+    held = -np.diff(np.exp(-edges / _SILICON_LENGTH_NM))
     profile[cells] = held / held.sum()
     return profile
 
 
 def _particle(
-    run: Run, grid: DepthGrid, source: Source, projectile: Projectile, birth_kev: float
+    run: Run, grid: DepthGrid, source: StoppingSource, projectile: Projectile, birth_kev: float
 ) -> ParticleTables:
-    energy = np.arange(int(birth_kev) + 60) * _STEP_KEV
+    energy = np.arange(int(birth_kev) + 60, dtype=np.float64) * _STEP_KEV
     hosts = [layer.material for layer in run.stack]
     moving = [Material.named("Li"), Material.named("Si")]
-    rows = np.stack([_total(source, projectile, material, energy) for material in hosts + moving])
+    rows = [_total(source, projectile, material, energy) for material in hosts + moving]
     return ParticleTables(
         name=projectile.name, atomic_number=projectile.atomic_number, birth_kev=birth_kev,
-        rows=rows, step_kev=_STEP_KEV, extra_variance_kev2=np.zeros((2, grid.cells + 1)),
+        rows=np.stack(rows), step_kev=_STEP_KEV,
+        extra_variance_kev2=_slant_variance(run, grid, source, projectile, birth_kev),
     )  # fmt: skip
 
 
-def _total(source: Source, projectile: Projectile, material: Material, energy: Floats) -> Floats:
+def _total(
+    source: StoppingSource, projectile: Projectile, material: Material, energy: Floats
+) -> Floats:
     """Total stopping on the grid; below 5 keV in proportion to velocity."""
     floor = 5.0
     at = np.maximum(energy, floor)
-    total = source.electronic(projectile, material, at) + source.nuclear(projectile, material, at)
-    return total * np.sqrt(np.minimum(energy, floor) / floor)
+    stopping = total(source, projectile, material, at)
+    return np.asarray(stopping * np.sqrt(np.minimum(energy, floor) / floor))
 
 
-def alphas_leave(model: ForwardModel, shared: Floats) -> None:
-    """Raise BadData unless particles from the electrolyte's top reach the detector."""
-    from lidepth.analysis.forward import Setting
-    from lidepth.physics.response import propagate
+def _slant_variance(
+    run: Run, grid: DepthGrid, source: StoppingSource, projectile: Projectile, birth_kev: float
+) -> Floats:
+    """Multiple scattering and exit-angle spread per cell edge, keV^2; zero at normal exit."""
+    instrument = run.instrument
+    variance = np.zeros((2, grid.cells + 1))
+    if instrument.exit_angle_deg == 0 and instrument.exit_angle_spread_deg == 0:
+        return variance
+    deepest = Stack(layers=run.stack.layers[: int(grid.layer[-1]) + 1])
+    transport = stack_transport(
+        deepest, source, projectile, exit_angle_deg=instrument.exit_angle_deg
+    )
+    depth = np.concatenate([[0.0], np.cumsum(grid.atoms_1e15)])
+    depth = np.minimum(depth, deepest.interfaces_1e15[-1])
+    widths = energy_widths(
+        transport, deepest, projectile, depth_1e15=depth, birth_energy_kev=birth_kev,
+        angle_spread_deg=instrument.exit_angle_spread_deg,
+    )  # fmt: skip
+    variance[0] = np.nan_to_num(widths.scattering_kev) ** 2
+    variance[1] = np.nan_to_num(widths.angle_kev) ** 2
+    return variance
 
+
+def require_escape(model: ForwardModel, shared: Floats) -> None:
+    """Raise BadData unless alphas from the electrolyte's top reach the detector."""
     alpha = model.particles[0]
-    gained = np.zeros(model.grid.cells)
-    edges = propagate(model.column(alpha, shared, Setting(exposure=1.0, live_s=1.0), gained))
-    top = model.grid.of("electrolyte")[0]
-    if edges.exit_kev[top] <= 0.0:
+    setting = Setting(exposure=1.0, live_s=1.0)
+    column = model.column(alpha, shared, setting, np.zeros(model.grid.cells))
+    exit_kev = propagate(column, slopes=False).exit_kev
+    if exit_kev[model.grid.of("electrolyte")[0]] < _ESCAPE_KEV:
         raise BadData(
             f"no {alpha.name} from the electrolyte can leave this stack",
             where="cell.stack",
             expected="less material, or a smaller exit angle, between electrolyte and detector",
-            remedy="check the thickness of the layers above the electrolyte and instrument.exit_angle",
+            remedy="check the thickness of the layers above the electrolyte and "
+            "instrument.exit_angle",
         )
+
+
+def interface_energies_kev(model: ForwardModel, shared: Floats) -> dict[str, tuple[float, float]]:
+    """Exit energies (low, high) of alphas from the back and front of each working layer."""
+    alpha = model.particles[0]
+    setting = Setting(exposure=1.0, live_s=1.0)
+    column = model.column(alpha, shared, setting, np.zeros(model.grid.cells))
+    exit_kev = propagate(column, slopes=False).exit_kev
+    return {
+        role: (float(exit_kev[cells[-1] + 1]), float(exit_kev[cells[0]]))
+        for role, cells in (
+            ("anode", model.grid.of("anode")),
+            ("electrolyte", model.grid.of("electrolyte")),
+            ("cathode", model.grid.of("cathode")),
+        )
+    }

@@ -116,31 +116,36 @@ def solve(
     shared: Floats,
     states: Floats,
     hold_shared: bool = False,
-    tolerance: float = 0.02,
+    tolerance: float = 0.1,
     most: int = 25,
     progress: Progress | None = None,
 ) -> Solution:
-    """Fit all observations together; stop when no step exceeds ``tolerance`` standard deviations.
+    """Fit all observations together; stop when the optimum is ``tolerance`` standard deviations away.
 
     Raises NotConverged after ``most`` passes.
     """
-    normals = _normals(model, observations, mask, shared, states)
+    normals = _normals(model, observations, mask, shared, states, not hold_shared)
     best = _objective(model, normals, shared)
     damping = 10.0
     for number in range(1, most + 1):
         factors = _factors(model, normals, observations, 0.0)
         newton = _step(model, normals, factors, shared, hold_shared)
-        size = _step_size(newton, factors)
+        size = _length(model, normals, newton, shared, hold_shared)
         if progress is not None:
             progress("fit", min(number / 8.0, 1.0))
         if size < tolerance:
+            if hold_shared:
+                normals = _normals(model, observations, mask, shared, states, True)
+                factors = _factors(model, normals, observations, 0.0)
             return _solution(shared, states, normals, factors, number, best, hold_shared)
         while damping < 1e6:
             damped = _factors(model, normals, observations, damping)
             move, moves = _step(model, normals, damped, shared, hold_shared)
-            trial = _normals(model, observations, mask, shared + move, states + moves)
+            trial = _normals(
+                model, observations, mask, shared + move, states + moves, not hold_shared
+            )
             objective = _objective(model, trial, shared + move)
-            if objective < best + 1e-3:
+            if objective < best + 1e-4:
                 shared, states = shared + move, states + moves
                 normals, best = trial, objective
                 damping = damping * 0.1 if damping > 1e-3 else 0.0
@@ -165,20 +170,24 @@ def _normals(
     mask: NDArray[np.bool_],
     shared: Floats,
     states: Floats,
+    with_shared: bool,
 ) -> list[_Normal]:
     def one(item: tuple[Observation, Floats]) -> _Normal:
-        return _normal(model, item[0], mask, shared, item[1])
+        return _normal(model, item[0], mask, shared, item[1], with_shared)
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(one, zip(observations, states, strict=True)))
 
 
 def _normal(
-    model: ForwardModel, seen: Observation, mask: NDArray[np.bool_], shared: Floats, state: Floats
-) -> _Normal:
+    model: ForwardModel, seen: Observation, mask: NDArray[np.bool_], shared: Floats,
+    state: Floats, with_shared: bool,
+) -> _Normal:  # fmt: skip
     at = model.predict(shared, seen.setting, state)
     by_state = model.state_jacobian(shared, seen.setting, state, at)
-    jc = shared_jacobian(model, shared, seen.setting, state, at, by_state)[mask]
+    jc = np.zeros((int(mask.sum()), shared.size))
+    if with_shared:
+        jc = shared_jacobian(model, shared, seen.setting, state, at, by_state)[mask]
     js = by_state[mask] * seen.free
     expected = np.maximum(at.total[mask], 0.05)
     counts = seen.counts[mask]
@@ -242,17 +251,18 @@ def _factors(
     """Factor the arrow; ``damping`` holds shared parameters back in units of their priors.
 
     Stopping, thickness and content of a layer are nearly degenerate, so damping by the normal
-    matrix's own diagonal (Marquardt) would freeze the valley between them.
+    matrix's own diagonal (Marquardt) would freeze the valley between them.  States follow freely.
     """
     schur = model.parameters.precision
     local, leverage = [], []
     for n, seen in zip(normals, observations, strict=True):
-        inverse = _inverse(n.a + min(damping, 1.0) * 1e-3 * np.diag(np.diag(n.a)))
-        inverse = inverse * np.outer(seen.free, seen.free)
+        inverse = _inverse(n.a) * np.outer(seen.free, seen.free)
         local.append(inverse)
         leverage.append(-inverse @ n.b)
         schur = schur + n.c - n.b.T @ inverse @ n.b
-    covariance = _inverse(schur + damping * np.diag(model.parameters.scales**-2.0))
+    schur = schur + damping * np.diag(model.parameters.scales**-2.0)
+    unseen = np.diag(schur) <= 0.0  # held shared parameters without a prior
+    covariance = _inverse(schur + np.diag(unseen.astype(np.float64)))
     return _Factors(local=tuple(local), leverage=tuple(leverage), shared_covariance=covariance)
 
 
@@ -275,24 +285,32 @@ def _step(
 
 
 def _inverse(matrix: Floats) -> Floats:
-    """Inverse of a symmetric positive matrix whose parameters have very unlike units."""
+    """Inverse of a symmetric positive matrix whose parameters have very unlike units.
+
+    Nothing is added to its diagonal: the tie of cathode to charge is so much stiffer than the
+    counts that even 1e-12 of it would be felt after the states are eliminated.
+    """
     scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
     scaled = matrix * np.outer(scale, scale)
-    factor = linalg.cho_factor(scaled + 1e-12 * np.eye(scale.size))
+    factor = linalg.cho_factor(scaled)
     inverse = linalg.cho_solve(factor, np.eye(scale.size))
     return np.asarray(inverse * np.outer(scale, scale))
 
 
-def _step_size(step: tuple[Floats, Floats], factors: _Factors) -> float:
-    """Largest step in standard deviations."""
-    spread = np.sqrt(np.maximum(np.diag(factors.shared_covariance), 1e-30))
-    largest = float(np.max(np.abs(step[0]) / spread, initial=0.0))
-    for move, inverse, lever in zip(step[1], factors.local, factors.leverage, strict=True):
-        total = inverse + lever @ factors.shared_covariance @ lever.T
-        deviation = np.sqrt(np.maximum(np.diag(total), 0.0))
-        steps = np.abs(move[deviation > 0]) / deviation[deviation > 0]
-        largest = max(largest, float(np.max(steps, initial=0.0)))
-    return largest
+def _length(
+    model: ForwardModel,
+    normals: Sequence[_Normal],
+    step: tuple[Floats, Floats],
+    shared: Floats,
+    hold_shared: bool,
+) -> float:
+    """Length of the whole step in standard deviations (Mahalanobis distance to the optimum)."""
+    gain = sum(float(n.state_gradient @ move) for n, move in zip(normals, step[1], strict=True))
+    if not hold_shared:
+        gradient = -model.parameters.precision @ (shared - model.parameters.prior)
+        gradient = gradient + sum(n.shared_gradient for n in normals)
+        gain += float(gradient @ step[0])
+    return float(np.sqrt(max(gain, 0.0)))
 
 
 def _solution(

@@ -22,8 +22,9 @@ LITHIUM_STOPPING = 0.05  # lithium added to a host, against metallic lithium
 CONTENT = 0.03  # lithium per formula unit of a sputtered film
 STRAGGLING = 0.05  # Bohr's width against charge-exchange models
 ROUGHNESS = 0.03  # relative spread of the overlayer's thickness
+TAIL = 0.01  # fraction of counts in the detector's low-energy tail
 RATIO = 0.02  # alphas to tritons reaching the detector
-COULOMB_LOSS = 0.003  # charge that moves no lithium, per charge passed
+COULOMB_LOSS = 3e-4  # charge that moves no lithium, per charge passed
 SILICON_STEP = 0.12  # silicon moved between two knots, as a fraction of the film
 SCATTERING = 0.6  # multiple-scattering variance against the first-order formula
 GAIN_DRIFT = 5e-4  # change of the gain over the run
@@ -113,9 +114,7 @@ class ParameterSet:
     def fitted(self, vector: Floats, covariance: Floats) -> tuple[FittedParameter, ...]:
         """Pair every parameter with its fitted value and standard uncertainty."""
         std = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-        return tuple(
-            _fitted(p, float(vector[i]), float(std[i])) for i, p in enumerate(self.items)
-        )
+        return tuple(_fitted(p, float(vector[i]), float(std[i])) for i, p in enumerate(self.items))
 
 
 def _fitted(parameter: Parameter, value: float, std: float) -> FittedParameter:
@@ -191,9 +190,12 @@ def _instrument_parameters(run: Run) -> list[Parameter]:
     detector, calibration = run.instrument.detector, run.instrument.calibration
     offset_std, gain_std = np.sqrt(np.diag(calibration.covariance))
     items = [
-        Parameter(name="fwhm", label="detector resolution", unit="keV", 
+        Parameter(name="fwhm", label="detector resolution", unit="keV",
                   prior=math.log(detector.fwhm_kev), std=detector.fwhm_rel_std,
                   logarithmic=True),
+        Parameter(name="tail", label="detector tail", unit="", prior=0.0, std=TAIL),
+        Parameter(name="tail_length", label="tail e-fold", unit="keV", prior=math.log(30.0),
+                  std=0.5, logarithmic=True),
         Parameter(name="roughness", label="overlayer non-uniformity squared", unit="%^2",
                   prior=0.0, std=(100 * ROUGHNESS) ** 2),
         Parameter(name="straggling", label="straggling variance", unit="x",
@@ -211,9 +213,7 @@ def _instrument_parameters(run: Run) -> list[Parameter]:
     return items
 
 
-def with_working(
-    pristine: ParameterSet, run: Run, *, knots: Floats, hats: Floats
-) -> ParameterSet:
+def with_working(pristine: ParameterSet, run: Run, *, knots: Floats, hats: Floats) -> ParameterSet:
     """Add the parameters that only a cell at work shows to those of the pristine one.
 
     ``knots`` (k,) cycle numbers between which moved silicon and the electrolyte's mean lithium
@@ -224,8 +224,9 @@ def with_working(
     for k in range(knots.size):
         blocks.append((len(items), hats))
         items += tuple(
-            Parameter(name=f"profile:{k}:{h}", label=f"electrolyte profile step {k + 1}, hat {h + 1}",
-                      unit="", prior=0.0, std=float(np.sqrt(hats[h, h])))
+            Parameter(name=f"profile:{k}:{h}", unit="",
+                      label=f"electrolyte profile step {k + 1}, hat {h + 1}",
+                      prior=0.0, std=float(np.sqrt(hats[h, h])))
             for h in range(len(hats))
         )  # fmt: skip
     return ParameterSet(items=items, correlated=tuple(blocks))
@@ -263,4 +264,4 @@ def cycle_knots(cycles: int) -> Floats:
 def knot_weights(knots: Floats, cycle: float) -> Floats:
     """How much of each knot interval's step has happened at ``cycle``; shape (k,)."""
     starts = np.concatenate([[0.0], knots[:-1]])
-    return np.clip((cycle - starts) / (knots - starts), 0.0, 1.0)
+    return np.asarray(np.clip((cycle - starts) / (knots - starts), 0.0, 1.0))

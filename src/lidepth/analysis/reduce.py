@@ -91,7 +91,7 @@ def step_edge_std_s(log: CyclerLog) -> float:
     off_beat = np.abs(np.diff(seconds)[changes - 1] - beat) > 1e-3 * beat
     whole = bool(np.all(np.abs(seconds - np.round(seconds)) < 1e-6))
     resolution = 1.0 if whole else 1e-3
-    return (resolution if np.any(off_beat) else beat) / np.sqrt(12.0)
+    return float((resolution if np.any(off_beat) else beat) / np.sqrt(12.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,9 +146,7 @@ def reduce_run(run: Run, ranges: Sequence[tuple[float, float]] = ()) -> Reductio
     )  # fmt: skip
 
 
-def _after(
-    series: SpectrumSeries, steps: Sequence[Step], number: int
-) -> NDArray[np.bool_]:
+def _after(series: SpectrumSeries, steps: Sequence[Step], number: int) -> NDArray[np.bool_]:
     """Spectra of the rest after a step; where there is none, those about the step's end."""
     end = steps[number].stop_s
     following = steps[number + 1] if number + 1 < len(steps) else None
@@ -214,4 +212,4 @@ def analysed_bins(channels: int, *, gain_kev: float, fwhm_kev: float) -> tuple[i
 def rebin(counts: Floats, per_bin: int) -> Floats:
     """Sum neighbouring channels; the incomplete last bin is left out; shape (bins,)."""
     whole = counts.size - counts.size % per_bin
-    return counts[:whole].reshape(-1, per_bin).sum(axis=1)
+    return np.asarray(counts[:whole].reshape(-1, per_bin).sum(axis=1), dtype=np.float64)

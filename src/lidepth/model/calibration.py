@@ -43,7 +43,7 @@ class Calibration:
 
     def edges_kev(self, channels: int) -> Floats:
         """Energies of the channel edges; shape (channels + 1,)."""
-        return self.offset_kev + self.gain_kev * np.arange(channels + 1)
+        return self.offset_kev + self.gain_kev * np.arange(channels + 1, dtype=np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)

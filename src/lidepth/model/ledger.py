@@ -55,17 +55,17 @@ class Ledger:
     @property
     def std(self) -> Floats:
         """Total standard uncertainty of every value; shape (n, 3)."""
-        return np.sqrt(np.maximum(np.diag(self.covariance), 0.0)).reshape(-1, 3)
+        return np.asarray(np.sqrt(np.maximum(np.diag(self.covariance), 0.0)).reshape(-1, 3))
 
     @property
     def stat(self) -> Floats:
         """Independent standard uncertainty of every value; shape (n, 3)."""
-        return np.sqrt(np.maximum(np.diag(self.independent), 0.0)).reshape(-1, 3)
+        return np.asarray(np.sqrt(np.maximum(np.diag(self.independent), 0.0)).reshape(-1, 3))
 
     @property
     def balance(self) -> Floats:
         """Anode + electrolyte - cathode per state; shape (n,)."""
-        return self.values @ np.array([1.0, 1.0, -1.0])
+        return np.asarray(self.values @ np.array([1.0, 1.0, -1.0]))
 
     @property
     def balance_std(self) -> Floats:
@@ -73,7 +73,7 @@ class Ledger:
         weights = np.array([1.0, 1.0, -1.0])
         blocks = self.covariance.reshape(len(self), 3, len(self), 3)
         variance = np.einsum("i,ninj,j->n", weights, blocks, weights) if len(self) else []
-        return np.sqrt(np.maximum(np.asarray(variance), 0.0))
+        return np.asarray(np.sqrt(np.maximum(np.asarray(variance), 0.0)))
 
     def rows_of(self, state: str) -> NDArray[np.bool_]:
         """True for the rows of one state name; shape (n,)."""

@@ -28,7 +28,9 @@ class Quality(IntFlag):
     @property
     def words(self) -> str:
         """The flags in words, for tables and reports."""
-        return ", ".join(flag.name.lower().replace("_", " ") for flag in type(self) if flag in self)
+        return ", ".join(
+            str(flag.name).lower().replace("_", " ") for flag in type(self) if flag and flag in self
+        )
 
 
 UNUSABLE = Quality.BEAM_OFF | Quality.SHORT | Quality.DUPLICATE
@@ -194,4 +196,4 @@ class SpectrumSeries:
 def seconds(times: NDArray[np.datetime64], origin: np.datetime64) -> NDArray[np.float64]:
     """Times in s since ``origin``."""
     spans = (np.asarray(times, "datetime64[ns]") - origin).astype("timedelta64[ns]")
-    return spans.astype(np.int64) * 1e-9
+    return np.asarray(spans.astype(np.int64) * 1e-9, dtype=np.float64)

@@ -78,9 +78,9 @@ class Layer:
 class Stack:
     """Layers in the order in which a particle meets them backwards: detector side first.
 
-    >>> cell = Stack.parse("Cu 150 nm | Si 50 nm [anode] | Li3PO4 2000 nm @ 2.32 g/cm^3 [electrolyte]")
+    >>> cell = Stack.parse("Cu 150 nm | Si 50 nm [anode] | Li3PO4 2 um @ 2.32 g/cm^3")
     >>> [layer.name for layer in cell]
-    ['Cu', 'anode', 'electrolyte']
+    ['Cu', 'anode', 'Li3PO4']
     """
 
     layers: tuple[Layer, ...]

@@ -1,0 +1,62 @@
+# From nothing: Python 3.11 or later, git and make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+
+.PHONY: help demo test lint nightly bench docs wheel clean
+
+help:
+	@echo "make demo     simulate the published cell, analyse it, write demo-report/report.html"
+	@echo "make test     style, types, import contracts, and the everyday tests"
+	@echo "make nightly  the long studies"
+	@echo "make bench    the benchmarks"
+	@echo "make docs     the documentation, into docs/_build/html"
+	@echo "make wheel    the package, into dist/"
+	@echo "make clean    remove everything that was made, the virtual environment included"
+
+demo: $(STAMPS)/package
+	$(BIN)/lidepth demo --out demo-report
+
+test: lint
+	$(BIN)/python -m pytest -n 2 -m "not nightly"
+
+lint: $(STAMPS)/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+nightly: $(STAMPS)/test
+	$(BIN)/python -m pytest -n 2 -m nightly || test $$? -eq 5  # 5: none is marked
+
+bench: $(STAMPS)/test
+	set -e; for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python $$file; done
+
+docs: $(STAMPS)/docs
+	$(BIN)/python -m sphinx -q -W -b html docs docs/_build/html
+
+wheel: $(STAMPS)/test
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf $(VENV) demo-report dist build docs/_build
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+
+# What is installed, and for which pyproject.toml.
+$(STAMPS)/venv:
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'lidepth needs Python 3.11 or later: make PYTHON=python3.11')"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/package: $(STAMPS)/venv pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(STAMPS)/test: $(STAMPS)/venv pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@ $(STAMPS)/package
+
+$(STAMPS)/docs: $(STAMPS)/venv pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@ $(STAMPS)/package

@@ -1,0 +1,5 @@
+"""``python -m lidepth``: the command line."""
+
+from lidepth.cli import main
+
+main()

@@ -1,0 +1,198 @@
+"""From spectra to lithium: the fit of the whole run, and the states without coulometry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lidepth.analysis.calibrate import Calibrated
+from lidepth.analysis.fit import Observation, Progress, Solution, Tie, solve, state_prior
+from lidepth.analysis.forward import ANODE, CATHODE, ForwardModel, Setting, region_rows
+from lidepth.analysis.parameters import with_working
+from lidepth.analysis.reduce import Reduction, rebin
+from lidepth.constants import LI_ATOMS_PER_UAH
+from lidepth.model.cycling import StateSpectrum
+from lidepth.model.result import Run
+
+Floats = NDArray[np.float64]
+
+# Prior widths of one step of the electrolyte's mean profile and of one state's deviation from it,
+# as fractions of the electrolyte's own lithium at the interface and in the bulk (docs/why/0003).
+_STEP_AMPLITUDE, _STEP_BULK = 0.15, 0.004
+_DEVIATION_AMPLITUDE, _DEVIATION_BULK = 0.05, 0.002
+
+_MONITOR_STABILITY = 0.003  # how well a beam monitor follows the beam on the cell over a run
+_UNMONITORED = 0.05  # how well a reactor's beam holds without a monitor
+_CONSERVATION = 0.002  # lithium that leaves the stack under the beam, of the first charge
+_COULOMB_FLOOR_UAH = 5e-4  # rounding of a logged current
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inversion:
+    """A fit of states: the model, what was seen, where it settled.
+
+    ``per_uah`` is the lithium of 1 uAh on the nominal electrode area, in 1e15 Li/cm2.
+    """
+
+    model: ForwardModel
+    observations: tuple[Observation, ...]
+    solution: Solution
+    per_uah: float
+    tied: bool
+    conserved: bool
+
+
+def lithium_per_uah(run: Run) -> float:
+    """Areal density of the lithium that 1 uAh moves, in 1e15 Li/cm2."""
+    return LI_ATOMS_PER_UAH / run.area_cm2 / 1e15
+
+
+def invert(
+    run: Run, calibrated: Calibrated, reduction: Reduction, *, progress: Progress | None = None
+) -> Inversion:
+    """Fit all states and the pristine one together.
+
+    Lithium is conserved within 0.2 % of the first charge; where a cycler log exists, the lithium
+    missing from the cathode is tied to the charge.
+    """
+    model = working_model(run, calibrated.model)
+    tied = run.log is not None
+    seen = _observations(run, model, calibrated, reduction, tied=tied, conserved=True)
+    extra = len(model.parameters) - len(calibrated.model.parameters)
+    start = np.concatenate([calibrated.solution.shared, model.parameters.start[-extra:]])
+    solution = solve(
+        model, seen, mask=calibrated.mask, shared=start,
+        states=_starting_states(run, model, reduction), most=40, progress=progress,
+    )  # fmt: skip
+    return Inversion(
+        model=model, observations=tuple(seen), solution=solution, per_uah=lithium_per_uah(run),
+        tied=tied, conserved=True,
+    )  # fmt: skip
+
+
+def untie(run: Run, calibrated: Calibrated, reduction: Reduction, tied: Inversion) -> Inversion:
+    """Fit each state again by its spectrum and the monitor alone.
+
+    Neither coulometry nor conservation is used state by state; stack, scale and mean profile are
+    those of the tied fit and their covariance is carried along.
+    """
+    model = tied.model
+    seen = _observations(
+        run, model, calibrated, reduction, tied=False, conserved=False,
+        amplitude=_STEP_AMPLITUDE, bulk=_STEP_BULK,
+    )  # fmt: skip
+    solution = solve(
+        model, seen, mask=calibrated.mask, shared=tied.solution.shared,
+        states=tied.solution.states, hold_shared=True, most=40,
+    )  # fmt: skip
+    solution = replace(solution, shared_covariance=tied.solution.shared_covariance)
+    return replace(tied, observations=tuple(seen), solution=solution, tied=False, conserved=False)
+
+
+def working_model(run: Run, model: ForwardModel) -> ForwardModel:
+    """Add to the model the parameters that only a working cell shows."""
+    hats = model.basis.covariance(amplitude=_STEP_AMPLITUDE, bulk=_STEP_BULK)
+    return model.with_parameters(with_working(model.parameters, run, knots=model.knots, hats=hats))
+
+
+def _observations(
+    run: Run, model: ForwardModel, calibrated: Calibrated, reduction: Reduction, *, tied: bool,
+    conserved: bool, amplitude: float = _DEVIATION_AMPLITUDE, bulk: float = _DEVIATION_BULK,
+) -> list[Observation]:  # fmt: skip
+    deviation = model.basis.covariance(amplitude=amplitude, bulk=bulk)
+    last = max((state.time_s for state in reduction.states), default=1.0)
+    seen = [calibrated.observation]
+    for state in reduction.states:
+        setting, flux_std = _setting(reduction.pristine, state, last)
+        free, prior, precision = state_prior(model, flux_std=flux_std, deviation=deviation)
+        seen.append(
+            Observation(
+                label=state.label, counts=rebin(state.counts, calibrated.per_bin),
+                setting=setting, free=free, prior=prior, precision=precision,
+                ties=_ties(run, model, state, tied=tied, conserved=conserved),
+            )
+        )  # fmt: skip
+    return seen
+
+
+def _setting(pristine: StateSpectrum, state: StateSpectrum, last_s: float) -> tuple[Setting, float]:
+    """Exposure by the monitor where there is one, by live time else; and how sure it is."""
+    monitored = state.monitor > 0 and pristine.monitor > 0
+    exposure, std = state.live_s, _UNMONITORED
+    if monitored:
+        exposure = state.monitor / (pristine.monitor / pristine.live_s)
+        counting = 1.0 / state.monitor + 1.0 / pristine.monitor
+        std = math.sqrt(counting + _MONITOR_STABILITY**2)
+    setting = Setting(
+        exposure=exposure, live_s=state.live_s, run_fraction=state.time_s / last_s,
+        cycle=float(state.cycle),
+    )  # fmt: skip
+    return setting, std
+
+
+def _ties(
+    run: Run, model: ForwardModel, state: StateSpectrum, *, tied: bool, conserved: bool
+) -> tuple[Tie, ...]:
+    per_uah = lithium_per_uah(run)
+    anode, electrolyte, cathode = region_rows(model)
+    ties = []
+    if conserved:
+        scale = per_uah * max(first_charge_uah(run), 1.0)
+        ties.append(
+            Tie(
+                state_row=anode + electrolyte - cathode,
+                shared_row=np.zeros(len(model.parameters)), value=0.0,
+                std=_CONSERVATION * scale,
+            )
+        )  # fmt: skip
+    if tied and np.isfinite(state.charge_uah):
+        # The charge is the whole cell's; its lithium per area goes down as the area goes up.
+        row = np.zeros(len(model.parameters))
+        row[model.parameters.index["area"]] = per_uah * state.charge_uah
+        std = per_uah * math.hypot(state.charge_std_uah, _COULOMB_FLOOR_UAH)
+        ties.append(
+            Tie(state_row=cathode, shared_row=row, value=per_uah * state.charge_uah, std=std)
+        )
+    return tuple(ties)
+
+
+def first_charge_uah(run: Run) -> float:
+    """Largest net charge of the cell in the run; without a log what the anode could hold."""
+    if run.log is not None:
+        return float(np.max(run.log.charge_uah))
+    silicon = run.stack.layer("anode").areal_density_1e15
+    return 3.0 * silicon / lithium_per_uah(run)
+
+
+def _starting_states(run: Run, model: ForwardModel, reduction: Reduction) -> Floats:
+    states = np.zeros((len(reduction.states) + 1, model.state_size))
+    for place, state in enumerate(reduction.states, start=1):
+        charge = state.charge_uah
+        if not np.isfinite(charge):
+            charge = first_charge_uah(run) * (0.6 if state.name == "charged" else 0.1)
+        states[place, ANODE] = 0.8 * charge * lithium_per_uah(run)
+        states[place, CATHODE] = charge * lithium_per_uah(run)
+    return states
+
+
+def whole_states(inversion: Inversion) -> Floats:
+    """State vectors with the shared mean profile added, pristine first; (n + 1, state size)."""
+    shared = inversion.solution.shared
+    return np.array(
+        [
+            state + inversion.model.lift(seen.setting) @ shared
+            for state, seen in zip(inversion.solution.states, inversion.observations, strict=True)
+        ]
+    )
+
+
+def levers(inversion: Inversion) -> Sequence[Floats]:
+    """How each whole state moves with the shared parameters, pristine first."""
+    return [
+        lever + inversion.model.lift(seen.setting)
+        for lever, seen in zip(inversion.solution.leverage, inversion.observations, strict=True)
+    ]

@@ -1,0 +1,132 @@
+"""Depth profiles with bands, averaging kernels and resolution."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lidepth.analysis.fit import Observation
+from lidepth.analysis.forward import ANODE, CATHODE, HATS, ForwardModel
+from lidepth.analysis.invert import Inversion, levers, whole_states
+from lidepth.analysis.reduce import Reduction
+from lidepth.model.profile import DepthProfile
+
+Floats = NDArray[np.float64]
+
+
+def depth_profiles(
+    reduction: Reduction, inversion: Inversion, mask: NDArray[np.bool_], *, widen: float
+) -> tuple[DepthProfile, ...]:
+    """One profile per state, from the anode's outer surface to the back of the cathode."""
+    model, solution = inversion.model, inversion.solution
+    kept = np.flatnonzero(model.grid.layer >= model.grid.stack.index("anode"))
+    gain = _gain_rows(model)[kept]
+    pristine = model.pristine_lithium(solution.shared)[kept]
+    edges_1e15, edges_nm = _edges(model, solution.shared, kept)
+    regions = tuple(
+        model.grid.stack.layers[number].role or model.grid.stack.layers[number].name
+        for number in model.grid.layer[kept]
+    )
+    shared_covariance = solution.shared_covariance * widen**2
+    profiles = []
+    for place, (state, whole, lever) in enumerate(
+        zip(reduction.states, whole_states(inversion)[1:], levers(inversion)[1:], strict=True),
+        start=1,
+    ):
+        covariance = solution.local[place] + lever @ shared_covariance @ lever.T
+        kernel = _averaging_kernel(inversion, place, mask, gain, kept)
+        profiles.append(
+            DepthProfile(
+                label=state.label, cycle=state.cycle, state=state.name, time_s=state.time_s,
+                edges_1e15=edges_1e15, edges_nm=edges_nm, regions=regions,
+                lithium_1e15=pristine + gain @ whole, pristine_1e15=pristine,
+                covariance=gain @ covariance @ gain.T, averaging_kernel=kernel,
+                resolution_nm=_resolution(kernel, np.diff(edges_nm)),
+            )
+        )  # fmt: skip
+    return tuple(profiles)
+
+
+def _gain_rows(model: ForwardModel) -> Floats:
+    """Lithium gained per cell for each part of the state vector; shape (cells, state size)."""
+    anode, cathode, hats = model.lithium_maps()
+    rows = np.zeros((model.grid.cells, model.state_size))
+    rows[:, ANODE], rows[:, CATHODE], rows[:, HATS:] = anode, cathode, hats
+    return rows
+
+
+def _edges(model: ForwardModel, shared: Floats, kept: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Fitted areal-density and nm edges of the kept cells, zero at the anode's surface."""
+    factors = np.array(
+        [
+            model.parameters.get(shared, f"areal:{number}", 1.0)
+            for number in range(len(model.grid.stack))
+        ]
+    )[model.grid.layer[kept]]
+    atoms = model.grid.atoms_1e15[kept] * factors
+    widths = np.diff(model.grid.depth_nm)[kept] * factors
+    return (
+        np.concatenate([[0.0], np.cumsum(atoms)]),
+        np.concatenate([[0.0], np.cumsum(widths)]),
+    )
+
+
+def _fisher(
+    inversion: Inversion, place: int, mask: NDArray[np.bool_]
+) -> tuple[Floats, Floats, Floats]:
+    """Weighted Jacobian, state Jacobian and cell Jacobian of one state."""
+    model, shared = inversion.model, inversion.solution.shared
+    seen = inversion.observations[place]
+    state, at = inversion.solution.states[place], inversion.solution.predictions[place]
+    by_state = model.state_jacobian(shared, seen.setting, state, at)[mask]
+    by_cell = model.cell_jacobian(shared, seen.setting, state, at)[mask]
+    weighted = by_state / np.maximum(at.total[mask], 0.05)[:, None]
+    return weighted, by_state, by_cell
+
+
+def _single_state_precision(inversion: Inversion, seen: Observation) -> Floats:
+    """What is believed of one state on its own: the step's and the deviation's spread together."""
+    basis = inversion.model.basis
+    precision = seen.precision.copy()
+    both = basis.covariance(amplitude=0.15, bulk=0.004) + np.linalg.inv(
+        seen.precision[HATS:, HATS:]
+    )
+    precision[HATS:, HATS:] = np.linalg.inv(both)
+    for tie in seen.ties:
+        precision += np.outer(tie.state_row, tie.state_row) / tie.std**2
+    return precision
+
+
+def _averaging_kernel(
+    inversion: Inversion, place: int, mask: NDArray[np.bool_], gain: Floats,
+    kept: NDArray[np.int64],
+) -> Floats:  # fmt: skip
+    """Response of each cell's estimate to lithium truly added to each cell; (cells, cells)."""
+    weighted, by_state, by_cell = _fisher(inversion, place, mask)
+    precision = _single_state_precision(inversion, inversion.observations[place])
+    estimate = np.linalg.solve(weighted.T @ by_state + precision, weighted.T @ by_cell[:, kept])
+    return np.asarray(gain @ estimate)
+
+
+def _resolution(kernel: Floats, widths_nm: Floats) -> Floats:
+    """Full width at half maximum of each row as a density in depth; NaN where it has no peak."""
+    density = kernel / widths_nm[:, None]
+    peak = density.max(axis=1)
+    above = density >= 0.5 * peak[:, None]
+    width = above @ widths_nm
+    own = np.diag(density)
+    return np.where((peak > 0) & (own >= 0.25 * peak), width, np.nan)
+
+
+def supported_modes(inversion: Inversion, mask: NDArray[np.bool_]) -> float:
+    """Modes of the electrolyte's profile that one state's counts know better than the prior.
+
+    Number of eigenvalues above one of the prior-whitened Fisher matrix, median over states.
+    """
+    numbers = []
+    for place in range(1, len(inversion.observations)):
+        weighted, by_state, _ = _fisher(inversion, place, mask)
+        root = np.linalg.cholesky(inversion.model.basis.covariance(amplitude=0.15, bulk=0.004))
+        fisher = root.T @ (weighted.T @ by_state)[HATS:, HATS:] @ root
+        numbers.append(np.count_nonzero(np.linalg.eigvalsh(fisher) > 1.0))
+    return float(np.median(numbers)) if numbers else float("nan")

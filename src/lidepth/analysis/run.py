@@ -1,0 +1,205 @@
+"""The main job: a run in, everything the report needs out."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+import numpy as np
+
+from lidepth.analysis.account import account, moved_silicon
+from lidepth.analysis.build import build_model
+from lidepth.analysis.calibrate import Calibrated, calibrate, misfit_factor, spectrum_fit
+from lidepth.analysis.forward import LNBACK, LNFLUX, OFFSET
+from lidepth.analysis.invert import Inversion, first_charge_uah, invert, untie
+from lidepth.analysis.profiles import depth_profiles, supported_modes
+from lidepth.analysis.reduce import Reduction, reduce_run
+from lidepth.analysis.verdicts import (
+    data_warnings,
+    fit_warnings,
+    ledger_warnings,
+    source_warnings,
+)
+from lidepth.analysis.windows import window_ledger, window_regions_kev
+from lidepth.errors import BadData
+from lidepth.model.calibration import FittedParameter
+from lidepth.model.ledger import Ledger
+from lidepth.model.result import Analysis, Run
+from lidepth.model.stack import Stack
+from lidepth.physics.stopping import StoppingSource
+
+Progress = Callable[[str, float], None]
+
+_TIED = (
+    "fit of the whole run; lithium conserved, cathode tied to the charge: the balance is spent and "
+    "tests nothing"
+)
+_FREE = "fit of the whole run; lithium conserved, no cycler log: the balance is spent"
+_UNTIED = (
+    "each state by its own spectrum and the monitor: the cathode and the balance are checks of "
+    "coulometry and conservation (stack, scale and mean profile from the tied fit)"
+)
+
+
+def analyze(
+    run: Run,
+    source: StoppingSource,
+    *,
+    ranges: Sequence[tuple[float, float]] = (),
+    alternative: StoppingSource | None = None,
+    progress: Progress | None = None,
+) -> Analysis:
+    """Reduce, self-calibrate, invert and account.
+
+    ``ranges`` adds states of chosen time ranges, in s since the run's origin; ``alternative`` is a
+    second stopping source whose ledger is compared with the first.
+    Raises BadData where the data cannot carry the analysis.
+    """
+    tell = progress or _silent
+    tell("reduce", 0.0)
+    reduction = reduce_run(run, ranges)
+    if not reduction.states:
+        raise BadData(
+            "no end of charge or discharge has a usable spectrum",
+            where=run.source,
+            expected="spectra taken while the cell rested after a charge or a discharge",
+            remedy="without a cycler log give time ranges (--range 'START .. STOP')",
+        )
+    tell("reduce", 1.0)
+    calibrated, inversion = _fit(run, source, reduction, tell)
+    widen = misfit_factor(calibrated.result.fit)
+    remark = _TIED if inversion.tied else _FREE
+    default = account(run, reduction, inversion, method="default", widen=widen, remark=remark)
+    ledgers = {"default": default}
+    untied = None
+    if inversion.tied:
+        tell("check the cathode", 0.0)
+        free = untie(run, calibrated, reduction, inversion)
+        untied = account(run, reduction, free, method="untied", widen=widen, remark=_UNTIED)
+        ledgers["untied"] = untied
+        tell("check the cathode", 1.0)
+    windows, bias = window_ledger(run, reduction, calibrated, inversion, default)
+    ledgers["windows"] = windows
+    tell("profiles", 0.0)
+    profiles = depth_profiles(reduction, inversion, calibrated.mask, widen=widen)
+    silicon = moved_silicon(run, reduction, inversion)
+    model, solution = inversion.model, inversion.solution
+    common = model.parameters.fitted(solution.shared, solution.shared_covariance)
+    fits = tuple(
+        spectrum_fit(model, seen, solution, place, calibrated.mask, state.live_s)
+        for place, (seen, state) in enumerate(
+            zip(inversion.observations[1:], reduction.states, strict=True), start=1
+        )
+    )
+    first = first_charge_uah(run) if run.log is not None else float("nan")
+    warnings = [
+        *calibrated.result.warnings,
+        *data_warnings(run, reduction),
+        *fit_warnings(fits, common, silicon),
+        *ledger_warnings(default, untied, first),
+    ]
+    if alternative is not None:
+        warnings += _other_source(run, alternative, reduction, default, tell)
+    tell("profiles", 1.0)
+    return Analysis(
+        run=run, steps=reduction.steps, states=reduction.states, calibration=calibrated.result,
+        stack=fitted_stack(run, inversion), fits=fits, profiles=profiles, ledgers=ledgers,
+        window_bias=bias, information_uah=default.stat, silicon=silicon,
+        common=tuple(p for p in common if not p.name.startswith("profile:")),
+        state_parameters=_state_parameters(inversion), warnings=tuple(dict.fromkeys(warnings)),
+        first_charge_uah=first, stopping=source.name,
+        provenance=provenance(run, source, calibrated, inversion),
+        modes=supported_modes(inversion, calibrated.mask),
+    )  # fmt: skip
+
+
+def _silent(stage: str, fraction: float) -> None:
+    """Progress that nobody asked for."""
+
+
+def _fit(
+    run: Run, source: StoppingSource, reduction: Reduction, tell: Progress
+) -> tuple[Calibrated, Inversion]:
+    cycles = max(state.cycle for state in reduction.states)
+    tell("calibrate", 0.0)
+    model = build_model(run, source, cycles=cycles)
+    calibrated = calibrate(
+        run, model, reduction.pristine, progress=lambda _, share: tell("calibrate", share)
+    )
+    tell("calibrate", 1.0)
+    inversion = invert(
+        run, calibrated, reduction, progress=lambda _, share: tell("fit the run", share)
+    )
+    tell("fit the run", 1.0)
+    return calibrated, inversion
+
+
+def _other_source(
+    run: Run, source: StoppingSource, reduction: Reduction, default: Ledger, tell: Progress
+) -> list[str]:
+    calibrated, inversion = _fit(run, source, reduction, tell)
+    widen = misfit_factor(calibrated.result.fit)
+    other = account(run, reduction, inversion, method="default", widen=widen, remark="")
+    return source_warnings(default, other, source.name)
+
+
+def fitted_stack(run: Run, inversion: Inversion) -> Stack:
+    """The stack with every fitted areal density put in as a thickness at the printed density."""
+    factors = [
+        inversion.model.parameters.get(inversion.solution.shared, f"areal:{number}", 1.0)
+        for number in range(len(run.stack))
+    ]
+    return run.stack.scaled(np.array(factors))
+
+
+def _state_parameters(inversion: Inversion) -> tuple[tuple[FittedParameter, ...], ...]:
+    kinds = (
+        (LNFLUX, "flux", "beam against the monitor", "log"),
+        (OFFSET, "offset", "energy offset", "keV"),
+        (LNBACK, "background", "background", "log"),
+    )
+    solution = inversion.solution
+    found = []
+    for seen, state, block in zip(
+        inversion.observations[1:], solution.states[1:], solution.local[1:], strict=True
+    ):
+        found.append(
+            tuple(
+                FittedParameter(
+                    name=name, label=label, unit=unit, prior=float(seen.prior[place]),
+                    prior_std=float(seen.precision[place, place] ** -0.5),
+                    value=float(state[place]), std=float(np.sqrt(block[place, place])),
+                )
+                for place, name, label, unit in kinds
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def provenance(
+    run: Run, source: StoppingSource, calibrated: Calibrated, inversion: Inversion
+) -> dict[str, str]:
+    """Versions, hashes and the figures' reference energies."""
+    get, shared = inversion.model.parameters.get, inversion.solution.shared
+    digest = hashlib.sha256("".join(run.series.digests).encode())
+    notes = {
+        "lidepth": version("lidepth"),
+        "python": platform.python_version(),
+        "numpy": version("numpy"),
+        "scipy": version("scipy"),
+        "numba": version("numba"),
+        "stopping": source.name,
+        "spectra": f"{len(run.series)} of {run.series.channels} channels",
+        "spectra_sha256": digest.hexdigest(),
+        "stack": str(run.stack),
+        "fit_passes": str(inversion.solution.passes),
+        "energy_offset_kev": f"{get(shared, 'offset', 0.0):.4f}",
+        "energy_gain_kev": f"{get(shared, 'gain', 1.0):.6f}",
+    }
+    for particle in inversion.model.particles:
+        notes[f"birth_{particle.name}_kev"] = f"{particle.birth_kev:.2f}"
+    for role, (low, high) in window_regions_kev(calibrated).items():
+        notes[f"region_{role}_kev"] = f"{low:.1f} {high:.1f}"
+    return notes

@@ -1,0 +1,121 @@
+"""The documentation says everything that there is to say: keys, columns, figures, verbs."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from lidepth.analysis import parameters
+from lidepth.files.tables import LEDGER_COLUMNS
+from lidepth.model.spectra import Quality
+from lidepth.show.figures import FIGURES
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
+VERBS = ("analyze", "simulate", "demo", "stopping", "cite", "schema")
+
+
+@pytest.fixture(scope="module")
+def tables() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("tables", DOCS / "_ext" / "tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def test_every_key_of_an_experiment_has_unit_and_meaning(tables: ModuleType) -> None:
+    assert set(tables.KEYS) == set(tables.experiment_keys())
+    assert all(unit and len(meaning) > 10 for unit, meaning in tables.KEYS.values())
+
+
+def test_every_key_of_an_experiment_is_on_its_page(tables: ModuleType) -> None:
+    text = tables.filled(page("experiment.md"))
+    missing = [key for key in tables.experiment_keys() if f"| `{key.split('.')[-1]}` |" not in text]
+    assert not missing
+    assert "%%TABLE" not in text
+
+
+def test_every_marker_has_a_table(tables: ModuleType) -> None:
+    for file in PAGES:
+        text = file.read_text(encoding="utf-8")
+        for marker in re.findall(r"^%%TABLE.*$", text, re.MULTILINE):
+            filled = tables.filled(marker)
+            assert filled != marker, file
+            assert filled.strip(), file
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_explained(name: str) -> None:
+    assert f"`{name}`" in page("results.md")
+
+
+@pytest.mark.parametrize("name", LEDGER_COLUMNS)
+def test_every_column_of_the_ledger_is_explained(name: str) -> None:
+    assert f"`{name}`" in page("results.md")
+
+
+def test_every_quality_flag_is_explained() -> None:
+    text = page("results.md")
+    assert all(f"| {flag.words} |" in text for flag in Quality if flag)
+
+
+def test_every_prior_is_stated(tables: ModuleType) -> None:
+    constants = {
+        name for name in vars(parameters)
+        if name.isupper() and isinstance(getattr(parameters, name), float)
+    }  # fmt: skip
+    assert set(tables.PRIORS) == constants
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_explained(tables: ModuleType, verb: str) -> None:
+    assert f"## lidepth {verb}\n" in tables.filled(page("cli.md"))
+
+
+def test_every_option_is_explained(tables: ModuleType) -> None:
+    commands = tables.commands()
+    assert set(VERBS) <= set(commands)
+    for text in commands.values():
+        for line in text.splitlines():
+            if line.startswith("| `-"):
+                assert len(line.split("|")[2].strip()) > 5, line
+
+
+def test_every_decision_has_a_date_and_what_speaks_against_it() -> None:
+    records = sorted((DOCS / "why").glob("0*.md"))
+    assert len(records) >= 8
+    for number, record in enumerate(records, start=1):
+        text = record.read_text(encoding="utf-8")
+        assert text.startswith(f"# {number:04d} ")
+        assert re.search(r"^20\d\d-\d\d-\d\d$", text, re.MULTILINE)
+        assert re.search(r"^Context\n:.*^Decision\n:.*^Against it\n:", text, re.M | re.S), record
+
+
+def test_the_code_refers_to_decisions_that_exist() -> None:
+    for file in (DOCS.parent / "src").rglob("*.py"):
+        for number in re.findall(r"docs/why/(\d{4})", file.read_text(encoding="utf-8")):
+            assert (DOCS / "why" / f"{number}.md").is_file(), file
+
+
+def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx")
+    pytest.importorskip("myst_parser")
+    pytest.importorskip("pydata_sphinx_theme")
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", str(DOCS), str(tmp_path)],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
