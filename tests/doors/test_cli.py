@@ -204,7 +204,7 @@ def test_the_demo_shows_found_beside_true_and_leaves_a_campaign(lidepth, tmp_pat
     assert answer.exit_code == 0, answer.stderr
     assert {"campaign", "campaign.truth.json", "report.html", "ledger.csv"} <= set(entries(out))
     assert (out / "campaign" / "experiment.yaml").is_file()
-    assert "(truth)" in answer.stdout
+    assert answer.stdout.count("  truth") == 2
     assert all(len(line) <= 80 for line in answer.stdout.splitlines() if str(out) not in line)
     summary = json.loads((out / "summary.json").read_text())
     assert summary["source"] == str(out / "campaign" / "experiment.yaml")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[2] / "src" / "lidepth"
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src" / "lidepth"
 FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST = 450
+MODULE_OF = {"pyyaml": "yaml", "sandiaspecutils": "SpecUtils"}
 
 every_file = pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SOURCE)))
 
@@ -56,3 +60,18 @@ def test_everything_public_is_documented(file):
 @every_file
 def test_no_file_is_longer_than_a_room(file):
     assert len(file.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+def test_everything_imported_is_a_declared_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["lunasrim"]]
+    names = [re.split(r"[<>=~\[ ]", line)[0].lower() for line in needed]
+    declared = {MODULE_OF.get(name, name) for name in names} | {"lidepth"}
+    imported = set()
+    for file in FILES:
+        for node in ast.walk(tree(file)):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split(".")[0])
+    assert imported - set(sys.stdlib_module_names) <= declared

@@ -33,8 +33,13 @@ def folder(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def peaks(po210: ModuleType, folder: Path) -> list:
-    return po210.main_series(po210.read_peaks(folder))
+def everything(po210: ModuleType, folder: Path) -> list:
+    return po210.read_peaks(folder)
+
+
+@pytest.fixture(scope="module")
+def peaks(po210: ModuleType, everything: list) -> list:
+    return po210.main_series(everything)
 
 
 @pytest.mark.parametrize("source", ["icru49", "lunasrim"])
@@ -73,8 +78,7 @@ def test_widths_are_pulser_and_straggling(po210: ModuleType, folder: Path, peaks
     assert np.all(np.abs(widths.measured_kev / widths.with_spread_kev - 1.0) < 0.3)
 
 
-def test_the_page_states_what_is_found(po210: ModuleType, folder: Path) -> None:
-    everything = po210.read_peaks(folder)
+def test_the_page_states_what_is_found(po210: ModuleType, folder: Path, everything: list) -> None:
     scatter = po210.pressure_scatter(everything)
     zero, _ = po210.pulser_zero(folder)
     fit = po210.fit_air(

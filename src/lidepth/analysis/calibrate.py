@@ -104,7 +104,7 @@ def _starting_parameters(
     edges = run.instrument.calibration.edges_kev(run.series.channels)
     energy = np.interp(model.channel_edges[:-1], np.arange(edges.size), edges)
     tritons = float(counts[energy > 0.75 * model.particles[1].birth_kev].sum())
-    atoms = float(np.sum(model.grid.element_1e15("Li") * model.li6_fraction))
+    atoms = float(np.sum(model.grid.lithium_1e15 * model.li6_fraction))
     if tritons < 100 or atoms <= 0:
         raise BadData(
             f"only {tritons:.0f} counts where tritons of the cell are expected",

@@ -14,12 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
+from threadpoolctl import threadpool_limits
 
 from lidepth.analysis.forward import HATS, LNBACK, LNFLUX, OFFSET, ForwardModel, Prediction, Setting
 from lidepth.analysis.sensitivity import shared_jacobian
 from lidepth.errors import NotConverged
 
 Floats = NDArray[np.float64]
+
+EMPTY = 0.01
+"""Counts added to every expected bin: a stray count above the tritons must not be impossible."""
+
 Progress = Callable[[str, float], None]
 
 
@@ -118,15 +123,16 @@ def solve(
     hold_shared: bool = False,
     tolerance: float = 0.1,
     most: int = 25,
+    damping: float = 10.0,
     progress: Progress | None = None,
 ) -> Solution:
-    """Fit all observations together; stop when the optimum is ``tolerance`` standard deviations away.
+    """Fit all observations together, to ``tolerance`` standard deviations from the optimum.
 
+    ``damping`` is how hard shared parameters are held back at first, in units of their priors.
     Raises NotConverged after ``most`` passes.
     """
     normals = _normals(model, observations, mask, shared, states, not hold_shared)
     best = _objective(model, normals, shared)
-    damping = 10.0
     for number in range(1, most + 1):
         factors = _factors(model, normals, observations, 0.0)
         newton = _step(model, normals, factors, shared, hold_shared)
@@ -175,7 +181,8 @@ def _normals(
     def one(item: tuple[Observation, Floats]) -> _Normal:
         return _normal(model, item[0], mask, shared, item[1], with_shared)
 
-    with ThreadPoolExecutor(2) as pool:
+    # The matrices are small: threads of the linear algebra would only get in each other's way.
+    with threadpool_limits(limits=1), ThreadPoolExecutor(2) as pool:
         return list(pool.map(one, zip(observations, states, strict=True)))
 
 
@@ -189,7 +196,7 @@ def _normal(
     if with_shared:
         jc = shared_jacobian(model, shared, seen.setting, state, at, by_state)[mask]
     js = by_state[mask] * seen.free
-    expected = np.maximum(at.total[mask], 0.05)
+    expected = at.total[mask] + EMPTY
     counts = seen.counts[mask]
     residual = counts - expected
     ws, wc = js / expected[:, None], jc / expected[:, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 from lidepth.analysis.grid import DepthGrid, ElectrolyteBasis
 from lidepth.analysis.parameters import ParameterSet, knot_weights
 from lidepth.constants import BOHR_KEV2_PER_1E15
-from lidepth.model.material import atomic_number
 from lidepth.physics.response import (
     CellColumn,
     EdgeEnergies,
@@ -27,7 +27,7 @@ LNFLUX, OFFSET, LNBACK, ANODE, CATHODE, HATS = 0, 1, 2, 3, 4, 5
 """Places in a state vector; the electrolyte's hat heights follow from HATS on."""
 
 _SHAPE_CENTRE_KEV = 1200.0
-_LITHIUM_STEP_1E15 = 0.01  # per cell: moves an edge by less than an eV
+_LITHIUM_STEP_1E15 = 1e-3  # per cell: moves an edge by a hundredth of an eV
 _BACKGROUND_CENTRE_KEV = 300.0
 _FWHM_PER_SIGMA = 2.3548200450309493
 
@@ -46,6 +46,12 @@ class ParticleTables:
     rows: Floats
     step_kev: float
     extra_variance_kev2: Floats
+
+    @cached_property
+    def tilt(self) -> Floats:
+        """Logarithm of energy over its centre, the lever of a stopping's shape; (energies,)."""
+        energy = np.maximum(np.arange(self.rows.shape[1]) * self.step_kev, 50.0)
+        return np.asarray(np.log(energy / _SHAPE_CENTRE_KEV))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,23 +120,25 @@ class ForwardModel:
         shift = get(shared, "offset", 0.0) + drift * get(shared, "offset_drift", 0.0) + offset
         return shift + gain * self.channel_edges
 
+    @cached_property
     def lithium_maps(self) -> tuple[Floats, Floats, Floats]:
-        """Cells gained per unit of anode lithium, cathode loss and hat height.
+        """Lithium gained per cell for a unit of anode lithium, cathode loss and each hat.
 
-        Shapes (cells,), (cells,), (cells, hats); the hats still to be times the content.
+        Shapes (cells,), (cells,), (cells, hats).
         """
         anode, cathode = np.zeros(self.grid.cells), np.zeros(self.grid.cells)
         hats = np.zeros((self.grid.cells, self.hats))
-        for role, target, sign in (("anode", anode, 1.0), ("cathode", cathode, -1.0)):
-            cells = self.grid.of(role)  # type: ignore[arg-type]
-            target[cells] = sign * self.grid.share[cells]
+        cells = self.grid.of("anode")
+        anode[cells] = self.grid.share[cells]
+        cells = self.grid.of("cathode")
+        cathode[cells] = -self.grid.share[cells]
         cells = self.grid.of("electrolyte")
-        hats[cells] = self.basis.hats * self.grid.element_1e15("Li")[cells, None]
+        hats[cells] = self.basis.hats * self.grid.lithium_1e15[cells, None]
         return anode, cathode, hats
 
     def pristine_lithium(self, shared: Floats) -> Floats:
         """Lithium per cell before anything moved, 1e15/cm2; shape (cells,)."""
-        return self.grid.element_1e15("Li") * self._per_layer(shared, "areal", "content")
+        return self.grid.lithium_1e15 * self._per_layer(shared, "areal", "content")
 
     def _per_layer(self, shared: Floats, *names: str) -> Floats:
         factors = np.ones(len(self.grid.stack))
@@ -145,17 +153,26 @@ class ForwardModel:
         The mean profile of the electrolyte is shared by all states and linear between knots; a
         state's own hats are its deviation from that mean.
         """
-        matrix = np.zeros((self.state_size, len(self.parameters)))
-        for k, weight in enumerate(knot_weights(self.knots, setting.cycle)):
-            for hat in range(self.hats):
-                place = self.parameters.index.get(f"profile:{k}:{hat}")
-                if place is not None:
-                    matrix[HATS + hat, place] = weight
-        return matrix
+        cache = self._lifts
+        if setting.cycle not in cache:
+            matrix = np.zeros((self.state_size, len(self.parameters)))
+            for k, weight in enumerate(knot_weights(self.knots, setting.cycle)):
+                for hat in range(self.hats):
+                    place = self.parameters.index.get(f"profile:{k}:{hat}")
+                    if place is not None:
+                        matrix[HATS + hat, place] = weight
+            matrix.setflags(write=False)
+            cache[setting.cycle] = matrix
+        return cache[setting.cycle]
+
+    @cached_property
+    def _lifts(self) -> dict[float, Floats]:
+        """Lifts already made, by cycle."""
+        return {}
 
     def gained(self, shared: Floats, setting: Setting, state: Floats) -> Floats:
         """Lithium gained per cell in ``state``, 1e15/cm2; shape (cells,)."""
-        anode, cathode, hats = self.lithium_maps()
+        anode, cathode, hats = self.lithium_maps
         whole = state + self.lift(setting) @ shared
         moved = anode * whole[ANODE] + cathode * whole[CATHODE]
         return np.asarray(moved + hats @ whole[HATS:])
@@ -171,11 +188,10 @@ class ForwardModel:
     ) -> CellColumn:
         """The stack in cells as this particle meets it."""
         get = self.parameters.get
-        atoms = self.grid.atoms_1e15 * self._per_layer(shared, "areal")
+        areal = self._per_layer(shared, "areal")
+        atoms = self.grid.atoms_1e15 * areal
         extra = np.stack([gained, self.silicon(shared, setting) * self.silicon_profile])
-        electrons = (
-            self._electrons() * self._per_layer(shared, "areal") + 3.0 * extra[0] + 14.0 * extra[1]
-        )
+        electrons = self.grid.electrons_1e15 * areal + 3.0 * extra[0] + 14.0 * extra[1]
         return CellColumn(
             host=self.grid.layer, atoms_1e15=atoms * self.path_factor,
             extra_1e15=extra * self.path_factor, electrons_1e15=electrons * self.path_factor,
@@ -185,26 +201,15 @@ class ForwardModel:
             birth_kev=particle.birth_kev,
         )  # fmt: skip
 
-    def _electrons(self) -> Floats:
-        per_atom = np.array(
-            [
-                sum(f * atomic_number(s) for s, f in layer.material.fractions.items())
-                for layer in self.grid.stack
-            ]
-        )
-        return per_atom[self.grid.layer] * self.grid.atoms_1e15
-
     def _tables(self, particle: ParticleTables, shared: Floats) -> Floats:
         get = self.parameters.get
         rows = particle.rows.copy()
-        energy = np.maximum(np.arange(rows.shape[1]) * particle.step_kev, 50.0)
-        tilt = np.log(energy / _SHAPE_CENTRE_KEV)
         for number in range(len(self.grid.stack)):
             factor = get(shared, f"stopping:{number}", 1.0)
             if particle.atomic_number == 1:
                 rows[number] *= factor * get(shared, f"triton:{number}", 1.0)
             else:
-                rows[number] *= factor * (1.0 + get(shared, f"shape:{number}", 0.0) * tilt)
+                rows[number] *= factor * (1.0 + get(shared, f"shape:{number}", 0.0) * particle.tilt)
         rows[-2] *= get(shared, "eps_li", 1.0)
         return rows
 
@@ -292,34 +297,37 @@ class ForwardModel:
         jacobian[:, LNFLUX] = np.sum(list(at.raw.values()), axis=0)
         for particle in self.particles:
             jacobian[:, OFFSET] += self.slopes(particle, shared, bins_kev, at).by_shift
-        gained = self.gained(shared, setting, state)
-        for place, direction in enumerate(self._directions(), start=ANODE):
-            step = _LITHIUM_STEP_1E15 / float(np.max(np.abs(direction)))
-            moved = self._raw(shared, setting, state, gained + step * direction, bins_kev)
-            jacobian[:, place] = (moved - jacobian[:, LNFLUX]) / step
+            jacobian[:, ANODE:] += self._by_lithium(particle, shared, setting, state, at, bins_kev)
         jacobian = self.tailed(shared, jacobian)
         jacobian[:, OFFSET] += self.background_shift(shared, setting, state, bins_kev)
         jacobian[:, LNBACK] = at.components["background"]
         return jacobian
 
-    def _directions(self) -> list[Floats]:
-        """Lithium gained per cell for a unit of each moving part of the state vector."""
-        anode, cathode, hats = self.lithium_maps()
-        return [anode, cathode, *hats.T]
-
-    def _raw(
-        self, shared: Floats, setting: Setting, state: Floats, gained: Floats, bins_kev: Floats
+    def _by_lithium(
+        self,
+        particle: ParticleTables,
+        shared: Floats,
+        setting: Setting,
+        state: Floats,
+        at: Prediction,
+        bins_kev: Floats,
     ) -> Floats:
-        """Particles counted per bin, without the tail, for any lithium gained per cell."""
+        """Derivative of one particle's counts by anode, cathode and hats, without the tail."""
+        anode, cathode, hats = self.lithium_maps
+        gained = self.gained(shared, setting, state)
+        column = self.column(particle, shared, setting, gained)
         flux = self.parameters.get(shared, "flux", 1.0) * np.exp(state[LNFLUX]) * setting.exposure
-        born = flux * self.li6_fraction * (self.pristine_lithium(shared) + gained)
-        total = np.zeros(bins_kev.size - 1)
-        for particle in self.particles:
-            column = self.column(particle, shared, setting, gained)
-            edges = propagate(column, slopes=False)
+        share = self.share(particle, shared)
+        columns = []
+        for direction in (anode, cathode, *hats.T):
+            step = _LITHIUM_STEP_1E15 / float(np.max(np.abs(direction)))
+            edges = propagate(
+                _with_lithium(column, step * direction * self.path_factor), slopes=False
+            )
             matrix = fold(bins_kev, edges.exit_kev, self.variance(particle, shared, edges))
-            total += matrix @ born * self.share(particle, shared)
-        return total
+            born = at.born + flux * self.li6_fraction * step * direction
+            columns.append((matrix @ born * share - at.raw[particle.name]) / step)
+        return np.stack(columns, axis=1)
 
     def cell_jacobian(
         self, shared: Floats, setting: Setting, state: Floats, at: Prediction
@@ -358,12 +366,19 @@ class ForwardModel:
         return replace(self, parameters=parameters)
 
 
+def _with_lithium(column: CellColumn, added: Floats) -> CellColumn:
+    """The same column with lithium ``added`` (cells,) along the path, in 1e15/cm2."""
+    extra = column.extra_1e15 + np.stack([added, np.zeros_like(added)])
+    electrons = column.electrons_1e15 + 3.0 * added
+    return replace(column, extra_1e15=extra, electrons_1e15=electrons)
+
+
 def region_rows(model: ForwardModel) -> Floats:
     """Rows that turn a state vector into lithium per region, 1e15/cm2; shape (3, state size).
 
     Anode: gained; electrolyte: gained; cathode: missing.
     """
-    _, _, hats = model.lithium_maps()
+    _, _, hats = model.lithium_maps
     rows = np.zeros((3, model.state_size))
     rows[0, ANODE] = rows[2, CATHODE] = 1.0
     rows[1, HATS:] = hats.sum(axis=0)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lidepth.model.material import atomic_number
 from lidepth.model.stack import Role, Stack
 
 Floats = NDArray[np.float64]
@@ -16,7 +18,8 @@ Floats = NDArray[np.float64]
 _FINE_NM = 40.0
 _COARSE_NM = 80.0
 _FINE_DEPTH_NM = 700.0
-_COVER_NM = 160.0
+_CATHODE_NM = 70.0
+_COVER_NM = 300.0
 
 # Depths of the hat functions' peaks below the anode/electrolyte interface: as dense as the data
 # can tell apart near the interface (60-100 nm), coarse in the bulk.
@@ -43,16 +46,26 @@ class DepthGrid:
         """Number of cells."""
         return self.layer.size
 
-    @property
+    @cached_property
     def atoms_1e15(self) -> Floats:
         """Host atoms per cell, 1e15/cm2; shape (cells,)."""
         areal = np.array([layer.areal_density_1e15 for layer in self.stack])
         return areal[self.layer] * self.share
 
-    def element_1e15(self, symbol: str) -> Floats:
-        """Host atoms of one element per cell, 1e15/cm2; shape (cells,)."""
-        areal = np.array([layer.element_1e15(symbol) for layer in self.stack])
+    @cached_property
+    def lithium_1e15(self) -> Floats:
+        """Host lithium per cell, 1e15/cm2; shape (cells,)."""
+        areal = np.array([layer.element_1e15("Li") for layer in self.stack])
         return areal[self.layer] * self.share
+
+    @cached_property
+    def electrons_1e15(self) -> Floats:
+        """Host electrons per cell, 1e15/cm2; shape (cells,)."""
+        per_atom = [
+            sum(share * atomic_number(symbol) for symbol, share in layer.material.fractions.items())
+            for layer in self.stack
+        ]
+        return np.asarray(np.array(per_atom)[self.layer] * self.atoms_1e15)
 
     def of(self, role: Role) -> NDArray[np.int64]:
         """Indices of the cells of the layer that plays ``role``."""
@@ -84,7 +97,7 @@ def _cuts_nm(thickness_nm: float, role: str | None) -> Floats:
         return np.concatenate([_even(fine, _FINE_NM), below])
     if role == "anode":
         return _even(thickness_nm, max(thickness_nm / 3.0, 20.0))
-    return _even(thickness_nm, _FINE_NM if role == "cathode" else _COVER_NM)
+    return _even(thickness_nm, _CATHODE_NM if role == "cathode" else _COVER_NM)
 
 
 def _even(length: float, largest: float) -> Floats:

@@ -66,7 +66,7 @@ def invert(
     start = np.concatenate([calibrated.solution.shared, model.parameters.start[-extra:]])
     solution = solve(
         model, seen, mask=calibrated.mask, shared=start,
-        states=_starting_states(run, model, reduction), most=40, progress=progress,
+        states=_starting_states(run, model, reduction), most=40, damping=0.1, progress=progress,
     )  # fmt: skip
     return Inversion(
         model=model, observations=tuple(seen), solution=solution, per_uah=lithium_per_uah(run),

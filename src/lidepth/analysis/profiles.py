@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lidepth.analysis.fit import Observation
+from lidepth.analysis.fit import EMPTY, Observation
 from lidepth.analysis.forward import ANODE, CATHODE, HATS, ForwardModel
 from lidepth.analysis.invert import Inversion, levers, whole_states
 from lidepth.analysis.reduce import Reduction
@@ -49,7 +49,7 @@ def depth_profiles(
 
 def _gain_rows(model: ForwardModel) -> Floats:
     """Lithium gained per cell for each part of the state vector; shape (cells, state size)."""
-    anode, cathode, hats = model.lithium_maps()
+    anode, cathode, hats = model.lithium_maps
     rows = np.zeros((model.grid.cells, model.state_size))
     rows[:, ANODE], rows[:, CATHODE], rows[:, HATS:] = anode, cathode, hats
     return rows
@@ -80,7 +80,7 @@ def _fisher(
     state, at = inversion.solution.states[place], inversion.solution.predictions[place]
     by_state = model.state_jacobian(shared, seen.setting, state, at)[mask]
     by_cell = model.cell_jacobian(shared, seen.setting, state, at)[mask]
-    weighted = by_state / np.maximum(at.total[mask], 0.05)[:, None]
+    weighted = by_state / (at.total[mask] + EMPTY)[:, None]
     return weighted, by_state, by_cell
 
 

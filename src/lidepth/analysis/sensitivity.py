@@ -2,7 +2,7 @@
 
 What is linear, or only moves bins and widths, is differentiated in closed form; what changes the
 way through the stack is carried through again with the parameter moved a little: by so little
-(an edge by some eV), because nearly degenerate parameters cancel a hundredfold in what the data
+(an edge by a hundredth of an eV), because nearly degenerate parameters cancel a hundredfold in what the data
 determine, and a per cent of curvature in one column would be a standard deviation of the fit.
 """
 
@@ -17,7 +17,7 @@ from lidepth.physics.response import fold, propagate
 
 Floats = NDArray[np.float64]
 
-_STEP = 2e-4
+_STEP = 3e-6
 _FWHM_TO_SIGMA2 = 1.0 / (8.0 * np.log(2.0))
 _ONLY_ALPHA, _ONLY_TRITON = ("shape",), ("triton",)
 _WIDTHS = ("roughness", "straggling", "scattering")
@@ -146,8 +146,7 @@ def _through_stack(kind: str, setting: Setting) -> bool:
 
 
 def _step_of(parameter: Parameter) -> float:
-    step = _STEP * parameter.scale
-    return min(step, 1e-5) if parameter.logarithmic else step
+    return _STEP * parameter.scale
 
 
 def _moved(shared: Floats, place: int, parameter: Parameter) -> Floats:

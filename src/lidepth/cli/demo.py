@@ -89,7 +89,7 @@ def truth_table(found: Ledger, true: Ledger) -> Table:
     from lidepth.show.words import with_error
 
     place = {key: i for i, key in enumerate(zip(true.cycle.tolist(), true.state, strict=True))}
-    title = "Lithium in µAh: found ± total standard uncertainty (truth)"
+    title = "Lithium in µAh: found ± total standard uncertainty, and the truth"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("cycle", justify="right")
     table.add_column("state")
@@ -97,7 +97,8 @@ def truth_table(found: Ledger, true: Ledger) -> Table:
         table.add_column(region, justify="right")
     for i, key in enumerate(zip(found.cycle.tolist(), found.state, strict=True)):
         if key in place:
-            numbers = zip(found.values[i], found.std[i], true.values[place[key]], strict=True)
-            cells = [f"{with_error(float(v), float(s))} ({t:.2f})" for v, s, t in numbers]
-            table.add_row(str(key[0]), key[1], *cells, end_section=key[1] == "discharged")
+            pairs = zip(found.values[i], found.std[i], strict=True)
+            table.add_row(str(key[0]), key[1], *(with_error(float(v), float(s)) for v, s in pairs))
+            truth = (f"{value:.2f}" for value in true.values[place[key]])
+            table.add_row("", "  truth", *truth, style="cyan")
     return table
