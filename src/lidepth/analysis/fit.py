@@ -147,6 +147,8 @@ def solve(
         while damping < 1e6:
             damped = _factors(model, normals, observations, damping)
             move, moves = _step(model, normals, damped, shared, hold_shared)
+            short = _shortening(model, move)
+            move, moves = short * move, short * moves
             trial = _normals(
                 model, observations, mask, shared + move, states + moves, not hold_shared
             )
@@ -164,6 +166,12 @@ def solve(
         remedy="check that stack, overlayer and energy scale in the experiment file are near "
         "the truth; the figure of the pristine fit shows where they disagree",
     )
+
+
+def _shortening(model: ForwardModel, move: Floats) -> float:
+    """Factor that keeps every logarithmic parameter within a factor e in one step."""
+    logarithmic = np.array([p.logarithmic for p in model.parameters.items])
+    return float(1.0 / max(1.0, np.max(np.abs(move[logarithmic]), initial=0.0)))
 
 
 def _objective(model: ForwardModel, normals: Sequence[_Normal], shared: Floats) -> float:
@@ -190,7 +198,10 @@ def _normal(
     model: ForwardModel, seen: Observation, mask: NDArray[np.bool_], shared: Floats,
     state: Floats, with_shared: bool,
 ) -> _Normal:  # fmt: skip
-    at = model.predict(shared, seen.setting, state)
+    with np.errstate(over="ignore", invalid="ignore"):
+        at = model.predict(shared, seen.setting, state)
+    if not (np.all(np.isfinite(at.total[mask])) and np.min(at.total[mask]) > -0.5 * EMPTY):
+        return _impossible(model, shared, at)
     by_state = model.state_jacobian(shared, seen.setting, state, at)
     jc = np.zeros((int(mask.sum()), shared.size))
     if with_shared:
@@ -226,6 +237,15 @@ def _normal(
     return _Normal(
         a=a, b=b, c=c, state_gradient=gs, shared_gradient=gc, objective=float(objective),
         prediction=at,
+    )  # fmt: skip
+
+
+def _impossible(model: ForwardModel, shared: Floats, at: Prediction) -> _Normal:
+    """Parameters at which no spectrum can be expected: a step that led here is taken back."""
+    p, n = shared.size, model.state_size
+    return _Normal(
+        a=np.eye(n), b=np.zeros((n, p)), c=np.zeros((p, p)), state_gradient=np.zeros(n),
+        shared_gradient=np.zeros(p), objective=np.inf, prediction=at,
     )  # fmt: skip
 
 

@@ -225,7 +225,7 @@ class ForwardModel:
         scatter, spread = particle.extra_variance_kev2
         extra = scatter * get(shared, "scattering", 1.0) + spread
         total = edges.variance_kev2 + detector + rough + extra
-        return np.maximum(total, 0.25 * detector)
+        return np.asarray(np.maximum(total, 0.25 * detector))
 
     def predict(self, shared: Floats, setting: Setting, state: Floats) -> Prediction:
         """Expected counts per bin of one state."""

@@ -79,19 +79,22 @@ def _length(time: Floats, segment: tuple[int, int, int]) -> float:
     return float(time[segment[2]] - time[segment[1]])
 
 
-def step_edge_std_s(log: CyclerLog) -> float:
-    """Standard uncertainty of the moment a current changed, in s.
+def change_std_s(log: CyclerLog) -> tuple[NDArray[np.int64], Floats]:
+    """Rows where the current changes, and how uncertain the moment of each change is, in s.
 
-    A logger that writes a row at each change (rows off its regular beat) knows it to the
-    resolution of its clock; otherwise only to the beat.
+    A logger that writes a row at each change (rows off its regular beat) knows a change to the
+    resolution of its clock, and one that comes a whole number of beats later shares its rounding;
+    a logger that only follows its beat knows a change to the beat.
     """
     seconds = log.seconds(log.time[0])
-    beat = float(np.median(np.diff(seconds)))
+    spacing = np.diff(seconds)
+    beat = float(np.median(spacing))
     changes = np.flatnonzero(np.diff(_signs(log.current_ua))) + 1
-    off_beat = np.abs(np.diff(seconds)[changes - 1] - beat) > 1e-3 * beat
+    off_beat = np.abs(spacing[changes - 1] - beat) > 1e-3 * beat
+    if not np.any(off_beat):
+        return changes, np.full(changes.size, beat / np.sqrt(12.0))
     whole = bool(np.all(np.abs(seconds - np.round(seconds)) < 1e-6))
-    resolution = 1.0 if whole else 1e-3
-    return float((resolution if np.any(off_beat) else beat) / np.sqrt(12.0))
+    return changes, np.where(off_beat, (1.0 if whole else 1e-3) / np.sqrt(12.0), 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,10 +190,9 @@ def _charge(run: Run, indices: NDArray[np.int64]) -> tuple[float, float]:
     begin, end = run.series.start_s[indices], run.series.stop_s[indices]
     grid = begin[:, None] + (end - begin)[:, None] * (np.arange(8) + 0.5) / 8
     mean = float(np.mean(np.interp(grid, time, charge)))
-    jumps = np.diff(log.current_ua)[time[1:] <= float(end.max())]
-    jumps = jumps[np.abs(jumps) > 0.01 * np.max(np.abs(log.current_ua), initial=1e-9)]
-    per_edge = step_edge_std_s(log) * np.abs(jumps) / 3600.0
-    return mean, float(np.sqrt(np.sum(per_edge**2)))
+    changes, std_s = change_std_s(log)
+    jumps = np.abs(np.diff(log.current_ua))[changes - 1] * (time[changes] <= float(end.max()))
+    return mean, float(np.sqrt(np.sum((std_s * jumps / 3600.0) ** 2)))
 
 
 def _throughput(log: CyclerLog | None, run: Run, state: StateSpectrum) -> float:

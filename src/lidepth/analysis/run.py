@@ -11,7 +11,13 @@ import numpy as np
 
 from lidepth.analysis.account import account, moved_silicon
 from lidepth.analysis.build import build_model
-from lidepth.analysis.calibrate import Calibrated, calibrate, misfit_factor, spectrum_fit
+from lidepth.analysis.calibrate import (
+    CREDIBLE_PULL,
+    Calibrated,
+    calibrate,
+    misfit_factor,
+    spectrum_fit,
+)
 from lidepth.analysis.forward import LNBACK, LNFLUX, OFFSET
 from lidepth.analysis.invert import Inversion, first_charge_uah, invert, untie
 from lidepth.analysis.profiles import depth_profiles, supported_modes
@@ -93,11 +99,12 @@ def analyze(
             zip(inversion.observations[1:], reduction.states, strict=True), start=1
         )
     )
+    known = frozenset(p.name for p in calibrated.result.parameters if abs(p.pull) > CREDIBLE_PULL)
     first = first_charge_uah(run) if run.log is not None else float("nan")
     warnings = [
         *calibrated.result.warnings,
         *data_warnings(run, reduction),
-        *fit_warnings(fits, common, silicon),
+        *fit_warnings(fits, common, silicon, known),
         *ledger_warnings(default, untied, first),
     ]
     if alternative is not None:

@@ -2,8 +2,9 @@
 
 What is linear, or only moves bins and widths, is differentiated in closed form; what changes the
 way through the stack is carried through again with the parameter moved a little: by so little
-(an edge by a hundredth of an eV), because nearly degenerate parameters cancel a hundredfold in what the data
-determine, and a per cent of curvature in one column would be a standard deviation of the fit.
+(an edge by a hundredth of an eV), because nearly degenerate parameters cancel a hundredfold in
+what the data determine, and a per cent of curvature in one column would be a standard deviation of
+the fit.
 """
 
 from __future__ import annotations

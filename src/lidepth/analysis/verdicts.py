@@ -56,9 +56,15 @@ def _unusable() -> Quality:
 
 
 def fit_warnings(
-    fits: tuple[SpectrumFit, ...], common: tuple[FittedParameter, ...], silicon: MovedSilicon
+    fits: tuple[SpectrumFit, ...],
+    common: tuple[FittedParameter, ...],
+    silicon: MovedSilicon,
+    known: frozenset[str],
 ) -> list[str]:
-    """Misfits of states, pulls of shared parameters, silicon."""
+    """Misfits of states, pulls of shared parameters, silicon.
+
+    ``known`` names the parameters that the pristine fit has warned of already.
+    """
     notes = []
     chances = np.array([misfit_probability(fit) for fit in fits])
     bad = [fit.label for fit, chance in zip(fits, chances, strict=True) if _bad(chance, len(fits))]
@@ -68,7 +74,9 @@ def fit_warnings(
             "a gain drift, a changed background or lithium where the model has none"
         )
     for parameter in common:
-        if parameter.name.startswith(_INTERNAL) or not abs(parameter.pull) > CREDIBLE_PULL:
+        if parameter.name in known or parameter.name.startswith(_INTERNAL):
+            continue
+        if not abs(parameter.pull) > CREDIBLE_PULL:
             continue
         notes.append(
             f"{parameter.label}: the whole run pulls it to {parameter.value:.4g} "

@@ -93,10 +93,10 @@ def _equation_four(
     areas = _areas(counts, exposures, selectors)
     row, first = charge
     norm = float(areas[row, 2])
-    values = areas / norm * first
-    slope: Floats = np.eye(areas.size) * (first / norm)
+    values: Floats = areas * (first / norm)
+    slope: Floats = np.asarray(np.eye(areas.size) * (first / norm), dtype=np.float64)
     slope[:, 3 * row + 2] -= values.ravel() / norm
-    return np.asarray(values), slope
+    return values, slope
 
 
 def _area_covariances(

@@ -62,13 +62,10 @@ class Material:
     @classmethod
     def named(cls, name: str, **changes: float) -> Material:
         """Return a material by formula or common name, with its usual density if it has one."""
-        if name in NAMED_MATERIALS:
-            formula, density = NAMED_MATERIALS[name]
-            changes.setdefault("density_g_cm3", density)
-            return cls(formula=formula, name=name, **changes)
         if "density_g_cm3" not in changes:
-            changes["density_g_cm3"] = _element_density(name)
-        return cls(formula=name, **changes)
+            known = NAMED_MATERIALS.get(name)
+            changes["density_g_cm3"] = known[1] if known else _element_density(name)
+        return cls(formula=name, **changes)  # type: ignore[arg-type]  # only numbers change
 
     @property
     def molar_mass_g(self) -> float:
