@@ -10,6 +10,7 @@ from lidepth.analysis.grid import DepthGrid, depth_grid, electrolyte_basis
 from lidepth.analysis.parameters import ParameterSet, cycle_knots
 from lidepth.analysis.reduce import analysed_bins
 from lidepth.errors import BadData
+from lidepth.model.instrument import Instrument
 from lidepth.model.material import Material
 from lidepth.model.result import Run
 from lidepth.model.stack import Stack
@@ -37,21 +38,31 @@ def build_model(run: Run, source: StoppingSource, *, cycles: int) -> ForwardMode
         gain_kev=run.instrument.calibration.gain_kev,
         fwhm_kev=run.instrument.detector.fwhm_kev,
     )
-    reaction = reactions_of(run.instrument.isotope)[0]
-    products = sorted(
-        (reaction.light, reaction.heavy), key=lambda product: -product.projectile.atomic_number
-    )
     fractions = np.array([layer.material.li6_fraction for layer in run.stack])
     return ForwardModel(
         grid=grid,
         basis=electrolyte_basis(grid),
-        particles=tuple(_particle(run, grid, source, p.projectile, p.energy_kev) for p in products),
+        particles=build_particles(run.stack, run.instrument, grid, source),
         parameters=ParameterSet(items=()),
         channel_edges=channel_edges,
         path_factor=run.instrument.path_factor,
         li6_fraction=fractions[grid.layer],
         knots=cycle_knots(cycles),
         silicon_profile=silicon_profile(grid),
+    )
+
+
+def build_particles(
+    stack: Stack, instrument: Instrument, grid: DepthGrid, source: StoppingSource
+) -> tuple[ParticleTables, ...]:
+    """Stopping tables of the reaction's two products, the alpha first."""
+    reaction = reactions_of(instrument.isotope)[0]
+    products = sorted(
+        (reaction.light, reaction.heavy), key=lambda product: -product.projectile.atomic_number
+    )
+    return tuple(
+        _particle(stack, instrument, grid, source, product.projectile, product.energy_kev)
+        for product in products
     )
 
 
@@ -71,16 +82,19 @@ def silicon_profile(grid: DepthGrid) -> Floats:
 
 
 def _particle(
-    run: Run, grid: DepthGrid, source: StoppingSource, projectile: Projectile, birth_kev: float
-) -> ParticleTables:
+    stack: Stack, instrument: Instrument, grid: DepthGrid, source: StoppingSource,
+    projectile: Projectile, birth_kev: float,
+) -> ParticleTables:  # fmt: skip
     energy = np.arange(int(birth_kev) + 60, dtype=np.float64) * _STEP_KEV
-    hosts = [layer.material for layer in run.stack]
+    hosts = [layer.material for layer in stack]
     moving = [Material.named("Li"), Material.named("Si")]
     rows = [_total(source, projectile, material, energy) for material in hosts + moving]
     return ParticleTables(
         name=projectile.name, atomic_number=projectile.atomic_number, birth_kev=birth_kev,
         rows=np.stack(rows), step_kev=_STEP_KEV,
-        extra_variance_kev2=_slant_variance(run, grid, source, projectile, birth_kev),
+        extra_variance_kev2=_slant_variance(
+            stack, instrument, grid, source, projectile, birth_kev
+        ),
     )  # fmt: skip
 
 
@@ -95,14 +109,14 @@ def _total(
 
 
 def _slant_variance(
-    run: Run, grid: DepthGrid, source: StoppingSource, projectile: Projectile, birth_kev: float
-) -> Floats:
+    stack: Stack, instrument: Instrument, grid: DepthGrid, source: StoppingSource,
+    projectile: Projectile, birth_kev: float,
+) -> Floats:  # fmt: skip
     """Multiple scattering and exit-angle spread per cell edge, keV^2; zero at normal exit."""
-    instrument = run.instrument
     variance = np.zeros((2, grid.cells + 1))
     if instrument.exit_angle_deg == 0 and instrument.exit_angle_spread_deg == 0:
         return variance
-    deepest = Stack(layers=run.stack.layers[: int(grid.layer[-1]) + 1])
+    deepest = Stack(layers=stack.layers[: int(grid.layer[-1]) + 1])
     transport = stack_transport(
         deepest, source, projectile, exit_angle_deg=instrument.exit_angle_deg
     )

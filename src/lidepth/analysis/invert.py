@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 # Prior widths of one step of the electrolyte's mean profile and of one state's deviation from it,
 # as fractions of the electrolyte's own lithium at the interface and in the bulk (docs/why/0003).
-_STEP_AMPLITUDE, _STEP_BULK = 0.15, 0.004
+STEP_AMPLITUDE, STEP_BULK = 0.25, 0.004
 _DEVIATION_AMPLITUDE, _DEVIATION_BULK = 0.05, 0.002
 
 _MONITOR_STABILITY = 0.003  # how well a beam monitor follows the beam on the cell over a run
@@ -83,7 +83,7 @@ def untie(run: Run, calibrated: Calibrated, reduction: Reduction, tied: Inversio
     model = tied.model
     seen = _observations(
         run, model, calibrated, reduction, tied=False, conserved=False,
-        amplitude=_STEP_AMPLITUDE, bulk=_STEP_BULK,
+        amplitude=STEP_AMPLITUDE, bulk=STEP_BULK,
     )  # fmt: skip
     solution = solve(
         model, seen, mask=calibrated.mask, shared=tied.solution.shared,
@@ -95,7 +95,7 @@ def untie(run: Run, calibrated: Calibrated, reduction: Reduction, tied: Inversio
 
 def working_model(run: Run, model: ForwardModel) -> ForwardModel:
     """Add to the model the parameters that only a working cell shows."""
-    hats = model.basis.covariance(amplitude=_STEP_AMPLITUDE, bulk=_STEP_BULK)
+    hats = model.basis.covariance(amplitude=STEP_AMPLITUDE, bulk=STEP_BULK)
     return model.with_parameters(with_working(model.parameters, run, knots=model.knots, hats=hats))
 
 

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.model.calibration import FittedParameter
+from lidepth.model.instrument import Instrument
 from lidepth.model.result import Run
+from lidepth.model.stack import Stack
 
 Floats = NDArray[np.float64]
 
@@ -25,7 +27,7 @@ ROUGHNESS = 0.03  # relative spread of the overlayer's thickness
 TAIL = 0.01  # fraction of counts in the detector's low-energy tail
 RATIO = 0.02  # alphas to tritons reaching the detector
 COULOMB_LOSS = 3e-4  # charge that moves no lithium, per charge passed
-SILICON_STEP = 0.12  # silicon moved between two knots, as a fraction of the film
+SILICON_STEP = 0.20  # silicon moved between two knots, as a fraction of the film
 SCATTERING = 0.6  # multiple-scattering variance against the first-order formula
 GAIN_DRIFT = 5e-4  # change of the gain over the run
 OFFSET_DRIFT_KEV = 1.0  # change of the offset over the run
@@ -129,15 +131,17 @@ def _fitted(parameter: Parameter, value: float, std: float) -> FittedParameter:
     )  # fmt: skip
 
 
-def shared_parameters(run: Run, *, rate: float, background: float) -> ParameterSet:
+def shared_parameters(
+    stack: Stack, instrument: Instrument, *, rate: float, background: float
+) -> ParameterSet:
     """Parameters of stack, stopping, energy scale, resolution, flux and background.
 
     ``rate`` counts per s and 1e15 6Li/cm2 to start from; ``background`` counts per s and keV.
     """
     return ParameterSet(
         items=(
-            *_stack_parameters(run),
-            *_instrument_parameters(run),
+            *_stack_parameters(stack),
+            *_instrument_parameters(instrument),
             Parameter(name="flux", label="count rate per 6Li", unit="1/s per 1e15/cm2",
                       prior=math.log(rate), std=math.inf, logarithmic=True),
             Parameter(name="ratio", label="alphas per triton", unit="", prior=0.0, std=RATIO,
@@ -152,9 +156,8 @@ def shared_parameters(run: Run, *, rate: float, background: float) -> ParameterS
     )  # fmt: skip
 
 
-def _stack_parameters(run: Run) -> list[Parameter]:
+def _stack_parameters(stack: Stack) -> list[Parameter]:
     items = []
-    stack = run.stack
     last = stack.index("cathode")
     for number, layer in enumerate(stack.layers[: last + 1]):
         carries = layer.role in ("electrolyte", "cathode")
@@ -186,8 +189,8 @@ def _stack_parameters(run: Run) -> list[Parameter]:
     return items
 
 
-def _instrument_parameters(run: Run) -> list[Parameter]:
-    detector, calibration = run.instrument.detector, run.instrument.calibration
+def _instrument_parameters(instrument: Instrument) -> list[Parameter]:
+    detector, calibration = instrument.detector, instrument.calibration
     offset_std, gain_std = np.sqrt(np.diag(calibration.covariance))
     items = [
         Parameter(name="fwhm", label="detector resolution", unit="keV",
@@ -205,7 +208,7 @@ def _instrument_parameters(run: Run) -> list[Parameter]:
         Parameter(name="gain", label="energy gain", unit="keV/channel",
                   prior=calibration.gain_kev, std=float(gain_std)),
     ]  # fmt: skip
-    if run.instrument.exit_angle_deg > 0:
+    if instrument.exit_angle_deg > 0:
         items.append(
             Parameter(name="scattering", label="multiple-scattering variance", unit="x",
                       prior=1.0, std=SCATTERING)

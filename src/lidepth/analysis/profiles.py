@@ -7,7 +7,13 @@ from numpy.typing import NDArray
 
 from lidepth.analysis.fit import EMPTY, Observation
 from lidepth.analysis.forward import ANODE, CATHODE, HATS, ForwardModel
-from lidepth.analysis.invert import Inversion, levers, whole_states
+from lidepth.analysis.invert import (
+    STEP_AMPLITUDE,
+    STEP_BULK,
+    Inversion,
+    levers,
+    whole_states,
+)
 from lidepth.analysis.reduce import Reduction
 from lidepth.model.profile import DepthProfile
 
@@ -88,7 +94,7 @@ def _single_state_precision(inversion: Inversion, seen: Observation) -> Floats:
     """What is believed of one state on its own: the step's and the deviation's spread together."""
     basis = inversion.model.basis
     precision = seen.precision.copy()
-    both = basis.covariance(amplitude=0.15, bulk=0.004) + np.linalg.inv(
+    both = basis.covariance(amplitude=STEP_AMPLITUDE, bulk=STEP_BULK) + np.linalg.inv(
         seen.precision[HATS:, HATS:]
     )
     precision[HATS:, HATS:] = np.linalg.inv(both)
@@ -126,7 +132,9 @@ def supported_modes(inversion: Inversion, mask: NDArray[np.bool_]) -> float:
     numbers = []
     for place in range(1, len(inversion.observations)):
         weighted, by_state, _ = _fisher(inversion, place, mask)
-        root = np.linalg.cholesky(inversion.model.basis.covariance(amplitude=0.15, bulk=0.004))
+        root = np.linalg.cholesky(
+            inversion.model.basis.covariance(amplitude=STEP_AMPLITUDE, bulk=STEP_BULK)
+        )
         fisher = root.T @ (weighted.T @ by_state)[HATS:, HATS:] @ root
         numbers.append(np.count_nonzero(np.linalg.eigvalsh(fisher) > 1.0))
     return float(np.median(numbers)) if numbers else float("nan")

@@ -112,4 +112,4 @@ def _area_covariances(
         block = slice(3 * place, 3 * place + 3)
         own[block, block] = np.diag(variance) + np.outer(rate, rate) * flux
     shared = np.diag(selectors @ (counts[0] / exposures[0] ** 2))
-    return own, np.kron(np.ones((states, states)), shared)
+    return own, np.asarray(np.kron(np.ones((states, states)), shared), dtype=np.float64)
