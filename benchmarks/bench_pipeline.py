@@ -8,6 +8,7 @@ also given as a ratio to the time it takes merely to parse the same files, in th
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -48,10 +49,9 @@ def main() -> None:
         saved = save_figures(analysis, folder / "figures")
         write_report(folder / "report.html", analysis, saved.drawings)
         marks.append(time.perf_counter())
-    read, fit, draw = (b - a for a, b in zip(marks, marks[1:], strict=False))
-    print(
-        f"{len(run.series)} spectra of {run.series.channels} channels, {len(analysis.states)} states"
-    )
+    read, fit, draw = (b - a for a, b in itertools.pairwise(marks))
+    size = f"{len(run.series)} spectra of {run.series.channels} channels"
+    print(f"{size}, {len(analysis.states)} states")
     for label, seconds in (("read", read), ("analyse", fit), ("draw and report", draw)):
         print(f"{label:16s}{seconds:7.1f} s   {seconds / read:6.1f} x reading")
     total = read + fit + draw

@@ -21,7 +21,6 @@ from lidepth.virtual.plan import paper_instrument, paper_stack
 
 Floats = NDArray[np.float64]
 START = np.datetime64("2024-01-08T09:00:00", "ns")
-HOUR_S = 3600.0
 
 Phase = tuple[float, float]
 """Seconds and uA."""
@@ -93,7 +92,9 @@ def described_run(*, stack: Stack | None = None, exit_angle_deg: float = 0.0) ->
 def pristine_model(run: Run, *, cycles: int = 3) -> ForwardModel:
     """The model that self-calibration fits: 2 counts per s in all, some background."""
     model = build_model(run, stopping_source("icru49"), cycles=cycles)
-    return model.with_parameters(shared_parameters(run, rate=3e-3, background=0.002))
+    return model.with_parameters(
+        shared_parameters(run.stack, run.instrument, rate=3e-3, background=0.002)
+    )
 
 
 def cell_at_work(run: Run, *, cycles: int = 3) -> ForwardModel:

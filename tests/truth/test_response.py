@@ -95,9 +95,9 @@ def test_energies_and_straggling_are_those_of_an_eighth_order_solver(
         # A hundredth of a keV is a thousandth of the resolution and a tenth of the error with
         # which a day of pristine counts places an edge.
         assert out.exit_kev[edge] == pytest.approx(energy, abs=1e-2)
-        # The variance takes the stopping at the middle of a cell: 0.5 % of it is 0.25 % of the
-        # straggling's width, against 5 % by which models of straggling differ.
-        assert out.variance_kev2[edge] == pytest.approx(variance, rel=5e-3)
+        # One step per cell, and tables that are straight between points 1 keV apart: 2e-4 found,
+        # 1e-3 is a two-thousandth of the width, against 5 % by which models of straggling differ.
+        assert out.variance_kev2[edge] == pytest.approx(variance, rel=1e-3)
 
 
 def test_entry_energies_lead_from_birth_to_the_detector() -> None:
@@ -129,9 +129,10 @@ def test_slopes_are_the_finite_differences_of_the_exit_energies(element: int) ->
             extra[element, cell] += step
             exits.append(propagate(replace(c, extra_1e15=extra), slopes=False).exit_kev)
         differences = exits[0] - exits[1]
-        # The closed form takes the stopping in the middle of the cell: good to a per cent, and
-        # only used for averaging kernels (the fit moves the lithium and carries it again).
-        np.testing.assert_allclose(slope[:, cell], differences, atol=0.01 * np.abs(differences).max())
+        # The closed form takes the stopping in the middle of the cell: 1.5e-4 found, and only
+        # averaging kernels use it (the fit moves the lithium and carries the particles again).
+        largest = np.abs(differences).max()
+        np.testing.assert_allclose(slope[:, cell], differences, atol=1e-3 * largest)
         np.testing.assert_array_equal(slope[: cell + 1, cell], 0.0)
 
 
@@ -149,13 +150,10 @@ def test_lithiated_silicon_lowers_every_deeper_alpha_and_no_other() -> None:
     shift = propagate(column(lithium=3.0 * silicon)).exit_kev - propagate(column()).exit_kev
     anode = grid().of("anode")
     np.testing.assert_array_equal(shift[: anode[0] + 1], 0.0)
-    at_the_edge = shift[anode[-1] + 1]
-    assert -17.0 < at_the_edge < -12.0
     below = shift[anode[-1] + 1 :]
-    assert np.all(below <= at_the_edge + 1e-9)
-    # A slower alpha loses more on the rest of its way: stopping rises with depth, to half as
-    # much again at the back of the electrolyte.
-    assert below[grid().of("electrolyte").size] > -17.0 * 1.6
+    assert np.all((-17.0 < below) & (below < -12.0))
+    # A slower alpha loses more: the shift grows all the way down the electrolyte.
+    assert np.all(np.diff(below[: grid().of("electrolyte").size]) < 0)
 
 
 AXIS = np.linspace(-200.0, 3400.0, 721)

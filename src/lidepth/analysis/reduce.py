@@ -79,22 +79,28 @@ def _length(time: Floats, segment: tuple[int, int, int]) -> float:
     return float(time[segment[2]] - time[segment[1]])
 
 
-def change_std_s(log: CyclerLog) -> tuple[NDArray[np.int64], Floats]:
-    """Rows where the current changes, and how uncertain the moment of each change is, in s.
+def charge_steps(log: CyclerLog) -> tuple[Floats, Floats]:
+    """Times, in s since the log's first row, and sizes, in uAh, of independent errors of charge.
 
-    A logger that writes a row at each change (rows off its regular beat) knows a change to the
-    resolution of its clock, and one that comes a whole number of beats later shares its rounding;
-    a logger that only follows its beat knows a change to the beat.
+    A logger that writes a row at each change of current (rows off its regular beat) knows it to
+    the resolution of its clock; a change a whole number of beats later shares that rounding, so
+    that the end of a charge and the start of the discharge after a timed rest err together.  A
+    logger that only follows its beat knows each change to the beat.
     """
     seconds = log.seconds(log.time[0])
     spacing = np.diff(seconds)
     beat = float(np.median(spacing))
     changes = np.flatnonzero(np.diff(_signs(log.current_ua))) + 1
+    jumps = np.diff(log.current_ua)[changes - 1]
     off_beat = np.abs(spacing[changes - 1] - beat) > 1e-3 * beat
     if not np.any(off_beat):
-        return changes, np.full(changes.size, beat / np.sqrt(12.0))
+        return seconds[changes], np.abs(jumps) * beat / np.sqrt(12.0) / 3600.0
     whole = bool(np.all(np.abs(seconds - np.round(seconds)) < 1e-6))
-    return changes, np.where(off_beat, (1.0 if whole else 1e-3) / np.sqrt(12.0), 0.0)
+    std_s = (1.0 if whole else 1e-3) / np.sqrt(12.0)
+    group = np.cumsum(off_beat)
+    starts = np.flatnonzero(off_beat)
+    together = np.array([jumps[group == number].sum() for number in group[starts]])
+    return seconds[changes[starts]], np.abs(together) * std_s / 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,9 +196,9 @@ def _charge(run: Run, indices: NDArray[np.int64]) -> tuple[float, float]:
     begin, end = run.series.start_s[indices], run.series.stop_s[indices]
     grid = begin[:, None] + (end - begin)[:, None] * (np.arange(8) + 0.5) / 8
     mean = float(np.mean(np.interp(grid, time, charge)))
-    changes, std_s = change_std_s(log)
-    jumps = np.abs(np.diff(log.current_ua))[changes - 1] * (time[changes] <= float(end.max()))
-    return mean, float(np.sqrt(np.sum((std_s * jumps / 3600.0) ** 2)))
+    when, size = charge_steps(log)
+    passed = when + time[0] <= float(end.max())
+    return mean, float(np.sqrt(np.sum(size[passed] ** 2)))
 
 
 def _throughput(log: CyclerLog | None, run: Run, state: StateSpectrum) -> float:

@@ -88,7 +88,8 @@ def _background(
         change = (after - at.components["background"]) / _step_of(parameter)
         jacobian[:, index[name]] = change
     shift = model.background_shift(shared, setting, state, bins_kev)
-    stretch = shift * 0.5 * (bins_kev[1:] + bins_kev[:-1])
+    # A stretch moves the bins and makes them wider: more background in each.
+    stretch = shift * 0.5 * (bins_kev[1:] + bins_kev[:-1]) + at.components["background"]
     for name, column in _scale_columns(model, shared, setting, state, shift, stretch).items():
         if name in index:
             jacobian[:, index[name]] += column

@@ -158,6 +158,22 @@ def depth_regions(profile: DepthProfile) -> dict[str, tuple[float, float]]:
     return spans
 
 
+def with_gaps(cycle: NDArray[np.int64], *columns: Floats) -> list[Floats]:
+    """Cycle numbers and columns with a NaN wherever cycles are missing, so that lines break."""
+    steps = np.diff(cycle)
+    usual = float(np.median(steps)) if steps.size else 1.0
+    gaps = np.flatnonzero(steps > 1.5 * usual) + 1
+    return [np.insert(np.asarray(c, dtype=np.float64), gaps, np.nan) for c in (cycle, *columns)]
+
+
+def error_lines(axes: Any, x: Floats, low: Floats, high: Floats, **looks: Any) -> None:
+    """Draw error bars without caps as one line, which is quick where there are many."""
+    empty = np.full(np.shape(x), np.nan)
+    axes.plot(
+        np.column_stack([x, x, empty]).ravel(), np.column_stack([low, high, empty]).ravel(), **looks
+    )
+
+
 def shade(axes: Any, spans: dict[str, tuple[float, float]], *, names: bool = True) -> None:
     """Shade the layers along x, and name them along the upper edge."""
     for role, (low, high) in spans.items():
@@ -166,14 +182,14 @@ def shade(axes: Any, spans: dict[str, tuple[float, float]], *, names: bool = Tru
         name_spans(axes, spans)
 
 
-def name_spans(axes: Any, spans: dict[str, tuple[float, float]]) -> None:
-    """Name layers at the top of the axes; narrow ones slanted above the frame."""
+def name_spans(axes: Any, spans: dict[str, tuple[float, float]], *, above: bool = False) -> None:
+    """Name layers at the top of the axes; narrow ones, or all, above the frame."""
     low, high = sorted(axes.get_xlim())
     for role, (start, stop) in spans.items():
         middle = 0.5 * (max(start, low) + min(stop, high))
         if not low < middle < high:
             continue
-        narrow = (stop - start) < 0.12 * (high - low)
+        narrow = above or (stop - start) < 0.12 * (high - low)
         axes.text(
             middle, 1.01 if narrow else 0.975, role, transform=axes.get_xaxis_transform(),
             ha="center", va="bottom" if narrow else "top", fontsize=7, color="#444444",

@@ -57,9 +57,20 @@ class Drawing:
 
 @styled
 def _render(figure: Any, kind: str, metadata: dict[str, str | None]) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    figure.set_dpi(PNG_DPI)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")  # arranged once; the next format keeps the places
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=PNG_DPI, metadata=metadata)
-    figure.set_layout_engine("none")  # arranged once; the next format keeps the places
+    # Straight to the canvas: savefig would draw every figure twice.
+    if kind == "svg":
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=metadata)
+    else:
+        FigureCanvasAgg(figure).print_png(buffer, metadata=metadata)
     return buffer.getvalue()
 
 

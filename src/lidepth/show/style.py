@@ -21,7 +21,7 @@ PART_COLOURS = {"alpha": BLUE, "triton": GREEN, "background": GREY}
 CYCLE_COLOURS = (VERMILLION, BLUE, ORANGE, GREEN, PURPLE, GREY, SKY)
 DIVERGING = "RdBu_r"
 DOUBLE_COLUMN_IN, SINGLE_COLUMN_IN = 7.1, 3.5
-PNG_DPI = 200
+PNG_DPI = 150
 
 RC: dict[str, Any] = {
     "font.family": "sans-serif",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 
@@ -35,6 +36,16 @@ def with_error(value: float, std: float, unit: str = "") -> str:
 def plain(value: float) -> str:
     """Return a number with four significant digits; a dash where there is none."""
     return f"{value:.4g}".replace("-", "−") if math.isfinite(value) else "—"
+
+
+def subscripts(formula: str) -> str:
+    """Return a chemical formula with its numbers set low.
+
+    >>> subscripts("Li3PO4")
+    'Li₃PO₄'
+    """
+    low = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+    return re.sub(r"(?<=[A-Za-z)])[0-9]+(\.[0-9]+)?", lambda m: m.group().translate(low), formula)
 
 
 def percent_of(value: float, std: float, whole: float) -> str:

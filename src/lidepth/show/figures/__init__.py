@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from lidepth.show.drawing import Drawing
 from lidepth.show.figures.ledgers import ledger, ledger_methods
-from lidepth.show.figures.maps import charged_map, discharged_map, operando_map
+from lidepth.show.figures.maps import charged_map, discharged_map, operando_map, run_map
 from lidepth.show.figures.profiles import charged_profiles, discharged_profiles, resolution
 from lidepth.show.figures.quality import residuals, silicon, stack
 from lidepth.show.figures.setup import setup
@@ -17,6 +17,7 @@ FIGURES: Mapping[str, Callable[..., Drawing]] = {
     "pristine": pristine,
     "difference": difference,
     "operando_map": operando_map,
+    "run_map": run_map,
     "charged_map": charged_map,
     "discharged_map": discharged_map,
     "charged_profiles": charged_profiles,

@@ -8,7 +8,7 @@ import numpy as np
 
 from lidepth.model.ledger import REGIONS, Ledger
 from lidepth.model.result import Analysis
-from lidepth.show.arrange import Floats
+from lidepth.show.arrange import Floats, error_lines, with_gaps
 from lidepth.show.drawing import Drawing, NothingToDraw
 from lidepth.show.style import (
     ROLE_COLOURS,
@@ -22,6 +22,7 @@ from lidepth.show.style import (
 
 MANY = 10  # cycles beyond which marks get smaller and not every arrow is drawn
 STATES = ("discharged", "charged")
+WINDOWS, TRUTH, LESS_BIAS = "windows (Eq. 4)", "truth", "less predicted bias"
 NAMES = {
     "anode": "in the anode, $Q_a$",
     "electrolyte": "added to the electrolyte, $Q_e$",
@@ -30,7 +31,7 @@ NAMES = {
 METHODS = (
     ("default", "default", "#000000", "o"),
     ("untied", "untied", SKY, "s"),
-    ("windows", "windows (Eq. 4)", VERMILLION, "x"),
+    ("windows", WINDOWS, VERMILLION, "x"),
 )
 
 
@@ -51,8 +52,7 @@ def ledger(analysis: Analysis, truth: Ledger | None = None) -> Drawing:
             data |= _table(truth, state, f"truth_{state}", errors=False)
     panels[0].set_ylabel("lithium of the whole cell (µAh)")
     _percent_axis(panels[-1], analysis.first_charge_uah)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    _legend(figure, panels[0], [*NAMES.values(), "$Q_a + Q_e$", WINDOWS, TRUTH], rows=2)
     return Drawing(
         name="ledger",
         title="Lithium ledger",
@@ -60,6 +60,17 @@ def ledger(analysis: Analysis, truth: Ledger | None = None) -> Drawing:
         data=data,
         caption=_ledger_caption(table, "windows" in analysis.ledgers, truth is not None),
     )
+
+
+def _legend(figure: Any, axes: Any, order: list[str], *, rows: int) -> None:
+    """Put one legend below all panels, read along its rows in the order given."""
+    handles, labels = axes.get_legend_handles_labels()
+    known = dict(zip(labels, handles, strict=True))
+    present = [label for label in order if label in known]
+    columns = -(-len(present) // rows)
+    places = [i for c in range(columns) for i in range(c, len(present), columns)]
+    shown = [present[i] for i in places]
+    figure.legend([known[s] for s in shown], shown, loc="outside lower center", ncols=columns)
 
 
 def _ledger_caption(table: Ledger, windows: bool, truth: bool) -> str:
@@ -80,7 +91,8 @@ def _ledger_caption(table: Ledger, windows: bool, truth: bool) -> str:
             "Crosses: the same spectra cut into fixed windows (Eq. 4 of Chen et al., 2018). "
             * windows
         )
-        + ("Dashed: the truth of the simulated run." * truth)
+        + ("Dashed, in the same colours: the truth of the simulated run. " * truth)
+        + "Lines break where a cycle has no usable spectrum."
     ).strip()
 
 
@@ -88,13 +100,16 @@ def _panel(axes: Any, analysis: Analysis, state: str, truth: Ledger | None) -> N
     table = analysis.ledgers["default"]
     rows = np.flatnonzero(table.rows_of(state))
     cycle = table.cycle[rows]
+    few = cycle.size <= 40
     for column, role in enumerate(REGIONS):
         colour = ROLE_COLOURS[role]
-        value, std, stat = (a[rows, column] for a in (table.values, table.std, table.stat))
-        _band(axes, cycle, value - std, value + std, colour)
-        axes.errorbar(cycle, value, stat, fmt="o-", lw=0.9, color=colour, elinewidth=0.7,
-                      ms=3 if cycle.size <= 40 else 1.5, capsize=1.2 if cycle.size <= 40 else 0,
-                      label=NAMES[role])  # fmt: skip
+        x, value, std, stat = with_gaps(
+            cycle, *(a[rows, column] for a in (table.values, table.std, table.stat))
+        )
+        _band(axes, x, value - std, value + std, colour)
+        error_lines(axes, x, value - stat, value + stat, color=colour, lw=0.8)
+        axes.plot(x, value, "o-" if truth is None else "o", lw=0.9, color=colour,
+                  ms=3 if few else 1.5, label=NAMES[role])  # fmt: skip
     both = table.values[rows, 0] + table.values[rows, 1]
     axes.plot(
         cycle,
@@ -103,7 +118,7 @@ def _panel(axes: Any, analysis: Analysis, state: str, truth: Ledger | None) -> N
         mfc="none",
         mec=SKY,
         mew=0.9,
-        ms=6 if cycle.size <= 40 else 3,
+        ms=5.5 if few else 3,
         label="$Q_a + Q_e$",
     )
     if "windows" in analysis.ledgers:
@@ -112,8 +127,8 @@ def _panel(axes: Any, analysis: Analysis, state: str, truth: Ledger | None) -> N
         _truth(axes, truth, state)
     axes.axhline(0.0, color="#999999", lw=0.5)
     axes.set(title=state, xlabel="cycle")
-    if cycle.size == 1:
-        axes.set_xlim(cycle[0] - 0.7, cycle[0] + 0.7)
+    room = 0.7 if cycle.size == 1 else max(0.4, 0.03 * float(np.ptp(cycle)))
+    axes.set_xlim(cycle.min() - room, cycle.max() + room)
     whole_numbers(axes.xaxis)
     bare(axes)
 
@@ -126,19 +141,20 @@ def _band(axes: Any, x: Any, low: Floats, high: Floats, colour: str) -> None:
 
 def _faint(axes: Any, windows: Ledger, state: str) -> None:
     rows = windows.rows_of(state)
+    beside = windows.cycle[rows] + min(0.25, 0.03 * (float(np.ptp(windows.cycle)) + 1.0))
     for column, role in enumerate(REGIONS):
-        label = "windows (Eq. 4)" if column == 0 else None
-        axes.plot(windows.cycle[rows], windows.values[rows, column], "x",
-                  ms=3.5 if rows.sum() <= 40 else 2.2, mew=0.6,
-                  color=ROLE_COLOURS[role], alpha=0.45, label=label)  # fmt: skip
+        label = WINDOWS if column == 0 else None
+        axes.plot(beside, windows.values[rows, column], "x",
+                  ms=3.2 if rows.sum() <= 40 else 2.2, mew=0.6,
+                  color=ROLE_COLOURS[role], alpha=0.4, label=label)  # fmt: skip
 
 
 def _truth(axes: Any, truth: Ledger, state: str) -> None:
     rows = truth.rows_of(state)
     for column in range(3):
-        label = "truth" if column == 0 else None
-        axes.plot(truth.cycle[rows], truth.values[rows, column], "--", lw=0.9, color="#006d4f",
-                  label=label, zorder=4)  # fmt: skip
+        label = TRUTH if column == 0 else None
+        axes.plot(truth.cycle[rows], truth.values[rows, column], ls=(0, (3, 2)), lw=1.2,
+                  color=ROLE_COLOURS[REGIONS[column]], label=label, zorder=1.9)  # fmt: skip
 
 
 def _percent_axis(axes: Any, first_uah: float) -> None:
@@ -188,16 +204,16 @@ def ledger_methods(analysis: Analysis) -> Drawing:
         grid[0][column].set_title(NAMES[role])
         grid[-1][column].set_xlabel("cycle")
         whole_numbers(grid[-1][column].xaxis)
-    handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5)
+    _legend(figure, grid[0][0], [*(label for _, label, *_ in METHODS), LESS_BIAS], rows=1)
     return Drawing(
         name="ledger_methods",
         title="Ledger by different methods",
         figure=figure,
         data=data,
         caption=(
-            "The ledger by the default method, by the same fit without coulometry between the "
-            "rests of a cycle (untied), and by fixed energy windows (Eq. 4 of Chen et al., 2018). "
+            "The ledger by the default method, by each state's own spectrum and the monitor "
+            "without coulometry (untied: a real check of the cathode), and by fixed energy windows "
+            "(Eq. 4 of Chen et al., 2018). "
             "Error bars: 68 %, total. Arrows take away from each window value the bias that the "
             "forward model predicts for it: where they end near the default values, the "
             "disagreement is understood."
@@ -210,11 +226,14 @@ def _compare(axes: Any, analysis: Analysis, present: Any, state: str, column: in
     for (method, label, colour, marker), shift in zip(present, shifts, strict=True):
         table = analysis.ledgers[method]
         rows = table.rows_of(state)
-        x, value = table.cycle[rows] + shift, table.values[rows, column]
+        x, value, std = (
+            table.cycle[rows] + shift,
+            table.values[rows, column],
+            table.std[rows, column],
+        )
         many = x.size > MANY
-        axes.errorbar(x, value, table.std[rows, column], fmt=marker, ms=2 if many else 3,
-                      color=colour, elinewidth=0.4 if many else 0.7, capsize=0 if many else 1.2,
-                      label=label)  # fmt: skip
+        error_lines(axes, x, value - std, value + std, color=colour, lw=0.4 if many else 0.7)
+        axes.plot(x, value, marker, ms=2 if many else 3, color=colour, label=label)
         if method == "windows" and analysis.window_bias.shape == table.values.shape:
             bias = analysis.window_bias[rows, column]
             some = slice(None, None, max(1, x.size // MANY))
@@ -223,7 +242,7 @@ def _compare(axes: Any, analysis: Analysis, present: Any, state: str, column: in
                         headaxislength=3.6, minlength=0.5, color="#555555", zorder=3)  # fmt: skip
             axes.update_datalim(np.column_stack([x, value - bias]))
             axes.plot([], [], color="#555555", marker=r"$\uparrow$", ls="none", ms=6,
-                      label="less predicted bias")  # fmt: skip
+                      label=LESS_BIAS)  # fmt: skip
     axes.autoscale_view()
     bare(axes)
 

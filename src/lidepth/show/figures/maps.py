@@ -13,6 +13,7 @@ from lidepth.show.arrange import (
     beam_per_s,
     channel_edges_kev,
     exposure_s,
+    name_spans,
     pristine_rows,
     rebinned,
     regions_kev,
@@ -22,30 +23,50 @@ from lidepth.show.drawing import Drawing, NothingToDraw
 from lidepth.show.style import BLACK, DIVERGING, bare, new_figure, styled, whole_numbers
 
 STEP_KEV = 10.0
+COLOURS = (
+    "Colours are chosen for electrolyte and cathode; the anode, several times stronger, runs out "
+    "of them."
+)
 COUNTS_PER_CELL = 120.0  # wanted per bin of the map, so that its noise stays near 10 %
 MOST_BINS, FEWEST_BINS = 240, 60
+MOST_BINS_WHOLE_RUN = 400
 
 
 @styled
 def operando_map(analysis: Analysis, cycles: int = 2) -> Drawing:
     """Draw difference spectra against time over the first cycles, the voltage at their left."""
+    return _time_map(analysis, "operando_map", *_span(analysis, cycles), most=MOST_BINS)
+
+
+@styled
+def run_map(analysis: Analysis) -> Drawing:
+    """Draw difference spectra against time over all cycles, the voltage at their left."""
+    if max((step.cycle for step in analysis.steps), default=0) <= 2:
+        raise NothingToDraw("the map of the first cycles shows the whole run")
+    return _time_map(analysis, "run_map", *_span(analysis, None), most=MOST_BINS_WHOLE_RUN)
+
+
+def _time_map(
+    analysis: Analysis, name: str, start_s: float, stop_s: float, *, most: int
+) -> Drawing:
     log = analysis.run.log
     if log is None:
         raise NothingToDraw("no cycler was recorded", expected="a voltage to draw beside the map")
-    start_s, stop_s = _span(analysis, cycles)
     grid = alpha_grid(analysis, STEP_KEV)
-    edges_s, values = _binned(analysis, grid, start_s, stop_s)
+    edges_s, values = _binned(analysis, grid, start_s, stop_s, most)
     hours = (edges_s - start_s) / 3600.0
     figure = new_figure(7.1, 4.6)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1, 3.6])
     log_s = log.seconds(analysis.run.series.origin)
     inside = (log_s >= start_s) & (log_s <= stop_s)
     log_h = (log_s[inside] - start_s) / 3600.0
-    left.plot(log.voltage_v[inside], log_h, color=BLACK, lw=0.9)
+    left.plot(log.voltage_v[inside], log_h, color=BLACK, lw=0.9 if name == "operando_map" else 0.5)
     _mark_steps(left, analysis, start_s, stop_s)
-    left.set(xlabel="voltage (V)", ylabel="time (h)", ylim=(0.0, hours[-1]))
+    left.set(
+        xlabel="voltage (V)", ylabel="time since the first charge began (h)", ylim=(0.0, hours[-1])
+    )
     bare(left)
-    _image(figure, right, grid, hours, values)
+    _image(figure, right, grid, hours, values, regions_kev(analysis).get("anode"))
     _hatch(right, analysis, start_s, stop_s)
     _region_lines(right, analysis)
     data = {
@@ -54,8 +75,10 @@ def operando_map(analysis: Analysis, cycles: int = 2) -> Drawing:
         "voltage_time_h": log_h, "voltage_v": log.voltage_v[inside],
     }  # fmt: skip
     return Drawing(
-        name="operando_map",
-        title="Difference spectra while cycling",
+        name=name,
+        title="Difference spectra while cycling"
+        if name == "operando_map"
+        else "Difference spectra over the whole run",
         figure=figure,
         data=data,
         caption=_map_caption(hours),
@@ -66,22 +89,27 @@ def _map_caption(hours: Floats) -> str:
     return (
         "Spectra less the pristine spectrum against time, brought to one beam by the monitor, "
         f"with the cell voltage at the left. Bins of {STEP_KEV:g} keV and, as a rule, "
-        f"{np.median(np.diff(hours)) * 60:.0f} min. Hatched: spectra left out of every sum "
-        "because they were flagged (beam off, too short, read twice). Dashed lines: edges of the "
-        "layers in the pristine cell. No error is drawn; the noise is that of counting. The image "
-        "is a display of raw differences: the shift that lithium in the anode causes is still "
-        "in it."
+        f"{np.median(np.diff(hours)) * 60:.0f} min; rests shaded beside the voltage. Hatched: "
+        "spectra left out of every sum because they were flagged (beam off, too short, read "
+        "twice). Dashed lines: energy windows of the layers in the pristine cell. " + COLOURS + " "
+        "No error is drawn; the noise is that of counting. The image is a display of raw "
+        "differences: lithium in the anode slows the alphas from below it, so that the "
+        "electrolyte looks shifted (red along its lower edge) while the cell is charged."
     )
 
 
-def _span(analysis: Analysis, cycles: int) -> tuple[float, float]:
-    steps = [step for step in analysis.steps if 1 <= step.cycle <= cycles]
+def _span(analysis: Analysis, cycles: int | None) -> tuple[float, float]:
+    steps = [s for s in analysis.steps if s.cycle >= 1 and (cycles is None or s.cycle <= cycles)]
+    if analysis.run.log is None:
+        raise NothingToDraw("no cycler was recorded", expected="a voltage to draw beside the map")
     if not steps:
         raise NothingToDraw("no cycle was found in the cycler record", expected="one cycle")
     return min(step.start_s for step in steps), max(step.stop_s for step in steps)
 
 
-def _binned(analysis: Analysis, grid: Floats, start: float, stop: float) -> tuple[Floats, Floats]:
+def _binned(
+    analysis: Analysis, grid: Floats, start: float, stop: float, most: int
+) -> tuple[Floats, Floats]:
     """Time edges (bins + 1,) and change of rate (bins, energies); NaN where nothing was taken."""
     series = analysis.run.series
     begin, end = series.start_s, series.stop_s
@@ -96,7 +124,7 @@ def _binned(analysis: Analysis, grid: Floats, start: float, stop: float) -> tupl
     reference = _sum_rate(analysis, raw, before, channels, grid)
     edges, lines = [float(begin[rows[0]])], []
     empty = np.full(grid.size - 1, np.nan)
-    for group in np.array_split(rows, _bins(raw[rows], channels, grid)):
+    for group in np.array_split(rows, _bins(raw[rows], channels, grid, most)):
         if begin[group[0]] - edges[-1] > 0.5 * (end[group[0]] - begin[group[0]]):
             lines.append(empty)
             edges.append(float(begin[group[0]]))
@@ -105,10 +133,10 @@ def _binned(analysis: Analysis, grid: Floats, start: float, stop: float) -> tupl
     return np.array(edges), np.array(lines)
 
 
-def _bins(raw: Any, channels: Floats, grid: Floats) -> int:
+def _bins(raw: Any, channels: Floats, grid: Floats, most: int) -> int:
     per_cell = float(np.mean(rebinned(raw.sum(axis=0), channels, grid))) / len(raw)
     together = max(1.0, COUNTS_PER_CELL / max(per_cell, 1e-9))
-    wanted = int(np.clip(len(raw) / together, FEWEST_BINS, MOST_BINS))
+    wanted = int(np.clip(len(raw) / together, FEWEST_BINS, most))
     return min(wanted, len(raw))
 
 
@@ -123,12 +151,18 @@ def _sum_rate(analysis: Analysis, raw: Any, rows: Any, channels: Floats, grid: F
     return counts / (seconds * np.diff(grid))
 
 
-def _image(figure: Any, axes: Any, x: Floats, y: Floats, values: Floats) -> None:
-    finite = np.abs(values[np.isfinite(values)])
+def _image(
+    figure: Any, axes: Any, x: Floats, y: Floats, values: Floats,
+    loud: tuple[float, float] | None,
+) -> None:  # fmt: skip
+    middle = 0.5 * (x[1:] + x[:-1])
     # The anode is several times stronger than all else; let it run out of the colours.
-    limit = 2.0 * float(np.percentile(finite, 90.0)) if finite.size else 1.0
-    mesh = axes.pcolormesh(x, y, np.ma.masked_invalid(values), cmap=DIVERGING, vmin=-limit,
-                           vmax=limit, rasterized=True)  # fmt: skip
+    quiet = (middle < loud[0]) | (middle > loud[1]) if loud else np.ones(middle.size, bool)
+    sizes = np.abs(values[:, quiet])
+    sizes = sizes[np.isfinite(sizes)]
+    limit = (1.4 * float(np.percentile(sizes, 95.0)) if sizes.size else 0.0) or 1.0
+    mesh = axes.pcolorfast(x, y, np.ma.masked_invalid(values), cmap=DIVERGING, vmin=-limit,
+                           vmax=limit)  # fmt: skip
     axes.set(xlabel="energy (keV)", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), facecolor="#d9d9d9")
     bar = figure.colorbar(mesh, ax=axes, extend="both", shrink=0.9, pad=0.02)
     bar.set_label("change of rate (counts/s/keV)")
@@ -156,14 +190,7 @@ def _region_lines(axes: Any, analysis: Analysis) -> None:
     regions = regions_kev(analysis)
     for edge in sorted({edge for pair in regions.values() for edge in pair}):
         axes.axvline(edge, color="#333333", lw=0.5, ls=(0, (4, 3)))
-    low, high = axes.get_xlim()
-    for role, pair in regions.items():
-        narrow = pair[1] - pair[0] < 0.1 * (high - low)
-        axes.text(
-            pair[1] + 4 if narrow else sum(pair) / 2, 1.01, role, fontsize=7, va="bottom",
-            ha="left" if narrow else "center", transform=axes.get_xaxis_transform(),
-            color="#444444",
-        )  # fmt: skip
+    name_spans(axes, regions, above=True)
 
 
 @styled
@@ -191,7 +218,8 @@ def _cycle_map(analysis: Analysis, name: str) -> Drawing:
         values[cycle - cycles[0]] = rate.value - start
     figure = new_figure(4.6, 3.4)
     axes = figure.subplots()
-    _image(figure, axes, grid, np.append(cycles - 0.5, cycles[-1] + 0.5), values)
+    edges = np.append(cycles - 0.5, cycles[-1] + 0.5)
+    _image(figure, axes, grid, edges, values, regions_kev(analysis).get("anode"))
     _region_lines(axes, analysis)
     axes.set_ylabel("cycle")
     whole_numbers(axes.yaxis)
@@ -207,7 +235,15 @@ def _cycle_map(analysis: Analysis, name: str) -> Drawing:
         caption=(
             f"Spectra of the {name} cell less the pristine spectrum, cycle by cycle, in "
             f"{STEP_KEV:g}-keV bins, brought to one beam by the monitor. Grey rows: no usable "
-            "spectrum. Dashed lines: edges of the layers in the pristine cell. No error is drawn; "
-            "the noise is that of counting."
+            "spectrum. Dashed lines: energy windows of the layers in the pristine cell. "
+            + COLOURS
+            + " No error is drawn; the noise is that of counting. "
+            + (
+                "Red along the lower edge of the electrolyte is the shift that lithium in the "
+                "anode causes, and not lithium there."
+                if name == "charged"
+                else "Red just below the window of the anode is lithium left in the electrolyte, "
+                "together with the shift by what the anode still holds."
+            )
         ),
     )

@@ -43,7 +43,8 @@ def _profiles(analysis: Analysis, state: str) -> Drawing:
         _limit(axes, chosen, low, high)
         _areal_axis(axes, chosen[0])
     _anode_errors(near, chosen, split)
-    near.set(ylabel="change of lithium ($10^{22}$ Li/cm³)", xticks=[0.0, split])
+    near.set(ylabel="change of lithium ($10^{22}$ Li/cm³)")
+    near.set_xticks([0.0, split], ["0", f"{split:.0f}"])
     far.set_xlabel("depth from the anode surface (nm of the pristine stack)")
     near.set_title("anode", fontsize=7, loc="center", color="#444444")
     name_spans(far, {role: span for role, span in spans.items() if role != "anode"})
@@ -173,8 +174,11 @@ def resolution(analysis: Analysis) -> Drawing:
         fan.plot(middle, kernel, color=colour, lw=0.9)
         fan.plot(middle[row], 0.0, "|", color=colour, ms=6)
     fan.set_ylabel("averaging kernel (1/nm)")
-    top = float(np.nanmax(kernels))
-    fan.set_ylim(min(-0.05 * top, 1.1 * float(np.nanmin(kernels))), 1.18 * top)
+    # The anode's own kernel is many times higher; it leaves the frame so that the others show.
+    below = [float(np.nanmax(k)) for r, k in zip(rows, kernels, strict=True)
+             if profile.regions[r] != "anode"]  # fmt: skip
+    top = max(below, default=0.0) or float(np.nanmax(kernels)) or 1.0
+    fan.set_ylim(-0.35 * top, 1.35 * top)
     known = np.isfinite(profile.resolution_nm)
     length.stairs(profile.resolution_nm, profile.edges_nm, baseline=None, color=BLUE, lw=1.1)
     peak = float(profile.resolution_nm[known].max()) if known.any() else 1.0
@@ -192,8 +196,14 @@ def resolution(analysis: Analysis) -> Drawing:
         },
         caption=(
             f"How sharply {profile.label} is resolved in depth. Left: averaging kernels; each "
-            "curve says from which true depths the estimate at its tick is made up. Right: full "
-            "width at half maximum of the kernels; where it ends, the data say nothing and the "
-            "profile is the prior's. No errors are drawn; kernels follow from the fit itself."
+            "curve says from which true depths the estimate at its tick is made up; the one of "
+            "the anode, a thin layer, leaves the frame. "
+            + (
+                "In the cathode the kernels vanish because the charge, not the spectrum, says how "
+                "much lithium is missing there. " * ("untied" in analysis.ledgers)
+            )
+            + "Right: full width at half maximum of the kernels, in steps of whole depth cells; "
+            "where it is missing, the data say nothing and the profile is the prior's. "
+            "No errors are drawn; kernels follow from the fit itself."
         ),
     )

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from lidepth.model.calibration import FittedParameter
+from lidepth.model.calibration import FittedParameter, SpectrumFit
 from lidepth.model.result import Analysis
 from lidepth.model.stack import Layer
+from lidepth.show.arrange import with_gaps
 from lidepth.show.drawing import Drawing, NothingToDraw
 from lidepth.show.style import (
     BLACK,
@@ -24,6 +25,7 @@ from lidepth.show.style import (
 )
 
 WORRYING_PULL = 3.0
+FILLED = 5.0  # expected counts from which the deviance of a bin is near chi-square
 MOST_PULLS = 36  # more would not fit a page; the largest are kept, in their order
 _FILLERS = ("thickness", "areal", "density", "scale", "factor", "layer", "of", "the")
 
@@ -37,24 +39,32 @@ def residuals(analysis: Analysis) -> Drawing:
     fits = [fit for fit in analysis.fits if fit.edges_kev.shape == edges.shape]
     image = np.array([np.where(fit.mask, fit.residuals, np.nan) for fit in fits])
     ratio = np.array([fit.deviance / max(fit.degrees_of_freedom, 1) for fit in fits])
-    freedom = max(fits[0].degrees_of_freedom, 1)
+    filled, spread = np.array([_filled_bins(fit) for fit in fits]).T
+    used = np.flatnonzero(fits[0].mask)
     number = np.arange(1, len(fits) + 1)
     figure = new_figure(7.1, min(5.2, 2.6 + 0.03 * len(fits)))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[4.2, 1])
-    mesh = left.pcolormesh(edges, np.append(number - 0.5, number[-1] + 0.5),
-                           np.ma.masked_invalid(image), cmap=DIVERGING, vmin=-4, vmax=4,
-                           rasterized=True)  # fmt: skip
+    mesh = left.pcolorfast(
+        edges,
+        np.append(number - 0.5, number[-1] + 0.5),
+        np.ma.masked_invalid(image),
+        cmap=DIVERGING,
+        vmin=-4,
+        vmax=4,
+    )
     left.set(xlabel="energy (keV)", ylabel="state, in order of time", facecolor="#d9d9d9")
+    if used.size:
+        left.set_xlim(edges[used[0]], edges[used[-1] + 1])
     whole_numbers(left.yaxis)
     bar = figure.colorbar(mesh, ax=left, extend="both", pad=0.01, label="residual (σ)")
     bar.outline.set_linewidth(0.5)
-    spread = math.sqrt(2.0 / freedom)
-    right.axvspan(1 - spread, 1 + spread, color="#e6e6e6", lw=0)
+    right.fill_betweenx(number, 1 - spread, 1 + spread, color="#e6e6e6", lw=0)
     right.axvline(1.0, color="#777777", lw=0.6)
     colours = [BLACK if fit.label.endswith(" charged") else VERMILLION for fit in fits]
-    right.scatter(ratio, number, s=7, c=colours, lw=0)
-    right.set_xlabel("deviance per\ndegree of freedom")
-    low, high = min(ratio.min(), 1 - 2 * spread), max(ratio.max(), 1 + 2 * spread)
+    right.scatter(filled, number, s=7, c=colours, lw=0)
+    right.set_xlabel("deviance per bin\nof ≥ 5 counts")
+    low = min(float(np.nanmin(filled, initial=1.0)), float((1 - 2 * spread).min()))
+    high = max(float(np.nanmax(filled, initial=1.0)), float((1 + 2 * spread).max()))
     right.set_xlim(low - 0.03, high + 0.03)
     bare(right)
     middle = 0.5 * (edges[1:] + edges[:-1])
@@ -65,15 +75,25 @@ def residuals(analysis: Analysis) -> Drawing:
         data={
             "state": np.array([fit.label for fit in fits]),
             "deviance_per_dof": ratio,
+            "deviance_per_filled_bin": filled,
             "energy_kev": middle,
             "residual_sigma": np.nan_to_num(image),
         },
         caption=(
             "Left: signed root of the Poisson deviance per energy bin and state; a stripe that "
-            "runs through many states is a fault of the model, not noise. Right: deviance per "
-            "degree of freedom, charged black, discharged red; shaded: 68 % of a perfect model."
+            "runs through many states is a fault of the model, not noise. Bins that expect less "
+            "than a count are pale, with a red fleck per count; they say little. Right: deviance "
+            "per bin where five counts or more are expected, charged black, discharged red; "
+            "shaded: 68 % of a perfect model (without its few fitted parameters)."
         ),
     )
+
+
+def _filled_bins(fit: SpectrumFit) -> tuple[float, float]:
+    """Mean squared residual of the bins that expect five counts or more, and its spread."""
+    filled = fit.mask & (fit.model >= FILLED)
+    number = max(int(filled.sum()), 1)
+    return float(np.sum(fit.residuals[filled] ** 2)) / number, math.sqrt(2.0 / number)
 
 
 @styled
@@ -87,10 +107,17 @@ def stack(analysis: Analysis) -> Drawing:
     prior = np.array([layer.thickness_rel_std for layer in printed])
     every = _with_pulls(analysis)
     pulled = _largest(every)
-    figure = new_figure(7.1, max(2.6, 0.9 + 0.17 * max(len(pulled), 2 * len(names))))
-    left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
+    first = {p.name: p for p in analysis.calibration.parameters if math.isfinite(p.pull)}
+    layers_in = 0.6 + 0.34 * len(names)
+    height_in = max(layers_in, 1.0 + 0.155 * len(pulled))
+    figure = new_figure(7.1, height_in)
+    grid = figure.add_gridspec(
+        2, 2, width_ratios=[1.0, 1.25], height_ratios=[layers_in, max(height_in - layers_in, 0.01)]
+    )
+    left, right = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[:, 1])
     _thicknesses(left, analysis, ratio, relative, prior)
-    _pulls(right, pulled)
+    _pulls(right, pulled, first)
+    figure.legend(loc="outside lower right", ncols=2)
     pulls = np.array([parameter.pull for parameter in pulled])
     return Drawing(
         name="stack",
@@ -105,12 +132,17 @@ def stack(analysis: Analysis) -> Drawing:
             "fitted_rel_std": relative,
             "parameter": np.array([parameter.label for parameter in pulled]),
             "pull": pulls,
+            "pull_pristine": np.array(
+                [first[p.name].pull if p.name in first else np.nan for p in pulled]
+            ),
         },
         caption=(
-            "Left: thickness of each layer after self-calibration over the printed thickness; "
+            "Left: thickness of each layer after the fit over the printed thickness; "
             "error bars: 68 % after the fit, where the layer was fitted; grey: 68 % before. "
             "Right: pulls, the distance of each fitted parameter from its prior in prior standard "
-            "deviations, with its error after the fit on the same scale; grey: 68 % expected. "
+            "deviations, with its error after the fit on the same scale; grey band: 68 % expected. "
+            "Open: after the pristine spectrum alone; filled: after the whole run, where the run "
+            "says more. "
             f"Red: beyond {WORRYING_PULL:g}, where prior or model should be doubted."
             + f" Of {len(every)} parameters the {MOST_PULLS} with the largest pulls are drawn."
             * (len(every) > len(pulled))
@@ -128,14 +160,14 @@ def _thicknesses(axes: Any, analysis: Analysis, ratio: Any, relative: Any, prior
         f"{new.name}\n{old.thickness_nm:.0f} → {new.thickness_nm:.0f} nm"
         for old, new in zip(analysis.run.stack, analysis.stack, strict=True)
     ]
-    axes.set_yticks(place, labels, fontsize=7)
+    axes.set_yticks(place, labels, fontsize=6.5)
     low = min(float((1 - prior).min()), float(ratio.min())) - 0.05
     high = max(float((1 + prior).max()), float((ratio + np.nan_to_num(relative)).max())) + 0.05
     axes.set(xlabel="fitted / printed thickness", xlim=(low, high), ylim=(-0.6, ratio.size - 0.4))
     bare(axes)
 
 
-def _pulls(axes: Any, parameters: list[FittedParameter]) -> None:
+def _pulls(axes: Any, parameters: list[FittedParameter], first: dict[str, FittedParameter]) -> None:
     place = np.arange(len(parameters))[::-1]
     axes.axvspan(-1, 1, color="#e9e9e9", lw=0)
     axes.axvline(0.0, color="#777777", lw=0.6)
@@ -144,16 +176,22 @@ def _pulls(axes: Any, parameters: list[FittedParameter]) -> None:
         worrying = abs(parameter.pull) > WORRYING_PULL
         axes.errorbar(parameter.pull, y, xerr=parameter.std / parameter.prior_std, fmt="o", ms=3.5,
                       color=VERMILLION if worrying else BLACK, elinewidth=0.9)  # fmt: skip
+        before = first.get(parameter.name)
+        if before is not None and before is not parameter:
+            axes.plot(before.pull, y, "o", ms=4.5, mfc="none", mec="#777777", mew=0.7)
+            reach = max(reach, abs(before.pull) + 0.3)
         reach = max(reach, abs(parameter.pull) + parameter.std / parameter.prior_std + 0.3)
     for limit in (-WORRYING_PULL, WORRYING_PULL):
         axes.axvline(limit, color=VERMILLION, lw=0.6, ls="--")
-    axes.set_yticks(place, [parameter.label for parameter in parameters], fontsize=7)
+    axes.plot([], [], "o", ms=3.5, color=BLACK, label="after the fit")
+    axes.plot([], [], "o", ms=4.5, mfc="none", mec="#777777", mew=0.7, label="pristine alone")
+    axes.set_yticks(place, [parameter.label for parameter in parameters], fontsize=6.5)
     axes.set(xlabel="pull (prior σ)", xlim=(-reach, reach), ylim=(-0.7, len(parameters) - 0.3))
     bare(axes)
 
 
 def _with_pulls(analysis: Analysis) -> list[FittedParameter]:
-    every = {p.name: p for p in (*analysis.common, *analysis.calibration.parameters)}
+    every = {p.name: p for p in (*analysis.calibration.parameters, *analysis.common)}
     ordered = [*analysis.calibration.parameters, *analysis.common]
     unique = {p.name: every[p.name] for p in ordered}
     return [parameter for parameter in unique.values() if math.isfinite(parameter.pull)]
@@ -167,7 +205,7 @@ def _largest(parameters: list[FittedParameter]) -> list[FittedParameter]:
 
 def _relative_std(analysis: Analysis, layer: Layer) -> float:
     """Relative uncertainty of a layer's thickness after the fit; NaN where it was not fitted."""
-    for parameter in analysis.calibration.parameters:
+    for parameter in (*analysis.common, *analysis.calibration.parameters):
         if layer.name.lower() in (_plain(parameter.name), _plain(parameter.label)):
             return parameter.std / abs(parameter.value) if parameter.prior else parameter.std
     return math.nan
@@ -186,9 +224,9 @@ def silicon(analysis: Analysis) -> Drawing:
         raise NothingToDraw("moved silicon was not determined", expected="a cycler record")
     figure = new_figure(4.6, 2.8)
     axes = figure.subplots()
-    axes.fill_between(moved.cycle, moved.amount_1e15 - moved.std_1e15,
-                      moved.amount_1e15 + moved.std_1e15, color=BLUE, alpha=0.18, lw=0)  # fmt: skip
-    axes.plot(moved.cycle, moved.amount_1e15, "o-", color=BLUE, label="per cycle, 68 % band")
+    cycle, amount, std = with_gaps(moved.cycle, moved.amount_1e15, moved.std_1e15)
+    axes.fill_between(cycle, amount - std, amount + std, color=BLUE, alpha=0.18, lw=0)
+    axes.plot(cycle, amount, "o-", color=BLUE, label="per cycle, 68 % band")
     axes.errorbar(float(moved.cycle[-1]) + 0.03 * (float(np.ptp(moved.cycle)) + 1) + 0.3,
                   moved.mean_1e15, moved.mean_std_1e15, fmt="s", color=BLACK,
                   label="mean of all cycles, 68 %")  # fmt: skip
@@ -218,7 +256,8 @@ def silicon(analysis: Analysis) -> Drawing:
         caption=(
             "Silicon that has left the anode for the electrolyte, as far as the two rests of each "
             "cycle, tied by coulometry, determine it through the energy that alphas lose in it. "
-            "Band and error bar: 68 %, total. The measurement does not see silicon itself: any "
-            "other loss of stopping above the electrolyte would look the same."
+            "Fitted at a few knots, straight between them, so neighbouring cycles are not "
+            "independent. Band and error bar: 68 %, total. The measurement does not see silicon "
+            "itself: any other loss of stopping above the electrolyte would look the same."
         ),
     )

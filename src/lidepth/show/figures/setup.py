@@ -11,6 +11,7 @@ from lidepth.model.result import Analysis
 from lidepth.model.stack import Layer, Stack
 from lidepth.show.drawing import Drawing
 from lidepth.show.style import BLUE, GREEN, GREY, VERMILLION, new_figure, styled
+from lidepth.show.words import subscripts
 
 LAYER_COLOURS = {"anode": "#4d4d4d", "electrolyte": "#f3c58f", "cathode": "#8fb8dc"}
 OTHER_COLOURS = ("#dfe3e6", "#c9a27a", "#b9bec4")
@@ -82,7 +83,7 @@ def _exit(axes: Any, angle_deg: float, patch: Any, affine: Any) -> None:
         patch((-0.9, -0.12), 1.8, 0.3, fc="#333333", ec="none", transform=turn + axes.transData)
     )
     axes.text(*(out * 3.4 + [0.2, 0.45]), "detector", ha="center", va="bottom")
-    axes.text(-0.15, 2.0, "alpha", ha="right", va="center", color=BLUE)
+    axes.text(*(out * 1.9 - side * 0.35), "alpha", ha="right", va="center", color=BLUE)
     axes.text(*(out * 1.9 + side * 0.35), "triton", ha="left", va="center", color=GREEN)
     axes.text(
         side[0] * 0.5 + out[0] * 0.8,
@@ -110,7 +111,7 @@ def _column(axes: Any, stack: Stack) -> None:
         axes.plot([1.0, 1.12, 1.2], [middle, place, place], color="#777777", lw=0.5)
         weight = "bold" if layer.role else "normal"
         axes.text(1.23, place, layer.name, va="bottom", fontsize=7, fontweight=weight)
-        text = f"{layer.material.formula}, {layer.thickness_nm:.0f} nm"
+        text = f"{subscripts(layer.material.formula)}, {layer.thickness_nm:.0f} nm"
         axes.text(1.23, place, text, va="top", fontsize=7, color="#444444")
     axes.annotate("to the detector", (0.5, 0.0), (0.5, -0.09 * total), ha="center", fontsize=7,
                   color=VERMILLION,

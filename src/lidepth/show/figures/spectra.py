@@ -12,6 +12,8 @@ from lidepth.show.arrange import (
     Floats,
     alpha_grid,
     births_kev,
+    error_lines,
+    name_spans,
     pristine_rate,
     rebinned,
     regions_kev,
@@ -34,10 +36,10 @@ def pristine(analysis: Analysis) -> Drawing:
     _measured(upper, fit, scale)
     for name, part in fit.components.items():
         colour = PART_COLOURS.get(name, "#888888")
-        upper.stairs(np.asarray(part) * scale, fit.edges_kev, color=colour, lw=0.9, baseline=None,
+        upper.stairs(_fitted(part, fit) * scale, fit.edges_kev, color=colour, lw=0.9, baseline=None,
                      label=name)  # fmt: skip
-    upper.stairs(fit.model * scale, fit.edges_kev, color=VERMILLION, lw=0.9, baseline=None,
-                 label="fit", zorder=3)  # fmt: skip
+    upper.stairs(_fitted(fit.model, fit) * scale, fit.edges_kev, color=VERMILLION, lw=0.9,
+                 baseline=None, label="fit", zorder=3)  # fmt: skip
     _births(upper, births_kev(analysis))
     positive = (fit.counts * scale)[fit.counts > 0]
     low = 0.5 * float(positive.min()) if positive.size else 1e-6
@@ -45,8 +47,11 @@ def pristine(analysis: Analysis) -> Drawing:
     upper.set(yscale="log", ylim=(low, high), ylabel="rate (counts/s/keV)")
     upper.legend(loc="upper center", ncols=3, bbox_to_anchor=(0.38, 0.99))
     _residual_strip(lower, fit)
-    lower.set(xlabel="energy (keV)", xlim=(fit.edges_kev[0], _upper_kev(analysis, fit)))
+    lower.set(xlabel="energy (keV)", xlim=_span_kev(analysis, fit))
+    shade(upper, regions_kev(analysis), names=False)
+    name_spans(upper, regions_kev(analysis), above=True)
     for axes in (upper, lower):
+        _not_fitted(axes, fit)
         bare(axes)
     return Drawing(
         name="pristine",
@@ -63,9 +68,30 @@ def _measured(axes: Any, fit: SpectrumFit, scale: Floats) -> None:
     error = np.sqrt(fit.counts) * scale
     shown = fit.counts > 0
     lower = np.minimum(error, 0.9 * np.nan_to_num(rate))
-    axes.errorbar(middle[shown], rate[shown], yerr=[lower[shown], error[shown]], fmt="o", ms=1.6,
-                  color=BLACK, ecolor="#888888", elinewidth=0.4, capsize=0, label="measured",
-                  zorder=1.5)  # fmt: skip
+    error_lines(axes, middle[shown], (rate - lower)[shown], (rate + error)[shown],
+                color="#888888", lw=0.4, zorder=1.4)  # fmt: skip
+    axes.plot(middle[shown], rate[shown], "o", ms=1.5, mew=0, color=BLACK, label="measured",
+              zorder=1.5)  # fmt: skip
+
+
+def _fitted(values: Floats, fit: SpectrumFit) -> Floats:
+    """Values inside the fitted energies, NaN outside, so that no line is drawn there."""
+    used = np.flatnonzero(fit.mask)
+    place = np.arange(fit.counts.size)
+    inside = (place >= used[0]) & (place <= used[-1]) if used.size else np.ones(place.size, bool)
+    return np.where(inside, np.asarray(values, dtype=np.float64), np.nan)
+
+
+def _not_fitted(axes: Any, fit: SpectrumFit) -> None:
+    used = np.flatnonzero(fit.mask)
+    if used.size:
+        low, high = axes.get_xlim()
+        first, last = fit.edges_kev[used[0]], fit.edges_kev[used[-1] + 1]
+        for start, stop in ((low, first), (last, high)):
+            if stop > start:
+                axes.axvspan(start, stop, facecolor="none", edgecolor="#d5d5d5", hatch="////",
+                             lw=0, zorder=0.5)  # fmt: skip
+        axes.set_xlim(low, high)
 
 
 def _births(axes: Any, births: dict[str, float]) -> None:
@@ -77,8 +103,12 @@ def _births(axes: Any, births: dict[str, float]) -> None:
                       color=PART_COLOURS[particle])  # fmt: skip
 
 
-def _upper_kev(analysis: Analysis, fit: SpectrumFit) -> float:
-    return max([float(fit.edges_kev[-1]), *(e + 20.0 for e in births_kev(analysis).values())])
+def _span_kev(analysis: Analysis, fit: SpectrumFit) -> tuple[float, float]:
+    """From the first count to a little beyond what was fitted and the highest birth energy."""
+    used, seen = np.flatnonzero(fit.mask), np.flatnonzero(fit.counts > 0)
+    first = float(fit.edges_kev[seen[0]]) if seen.size else float(fit.edges_kev[0])
+    last = float(fit.edges_kev[used[-1] + 1]) if used.size else float(fit.edges_kev[-1])
+    return first - 20.0, max([last, *(e + 40.0 for e in births_kev(analysis).values())])
 
 
 def _residual_strip(axes: Any, fit: SpectrumFit) -> None:
@@ -111,7 +141,10 @@ def _pristine_caption(analysis: Analysis) -> str:
         f"Spectrum of the pristine cell, {fit.live_s / 3600:.1f} h live time, with the "
         "self-calibration fit and its parts; background is the fitted continuum. "
         + (f"Dashed: energies at birth, {dashed}. " if births else "")
-        + "Error bars: 68 %, counting. Below: signed root of the Poisson deviance per bin; "
+        + "Shaded: energy windows of the layers for alphas, from the edges of the pristine stack "
+        "(outwards with a margin for resolution). Hatched: not used by the fit. Bins without a "
+        "count cannot be drawn on this scale. Error bars: 68 %, counting. Below: signed "
+        "root of the Poisson deviance per bin; "
         f"deviance {fit.deviance:.0f} for {fit.degrees_of_freedom} degrees of freedom."
     )
 
@@ -133,8 +166,8 @@ def difference(analysis: Analysis, cycle: int = 1) -> Drawing:
         _, rate, model = next((row for row in states if row[0] == cycle), states[0])
         change = rate.value - reference.value
         error = np.hypot(rate.std, reference.std)
-        axes.errorbar(middle, change, error, fmt="o", ms=2, color=colour, elinewidth=0.5,
-                      capsize=0, label=f"{name} − pristine")  # fmt: skip
+        error_lines(axes, middle, change - error, change + error, color=colour, lw=0.5)
+        axes.plot(middle, change, "o", ms=2, color=colour, label=f"{name} − pristine")
         axes.plot(middle, model - start, color=colour, lw=0.9)
         data |= {f"{name}_per_s_kev": change, f"{name}_std": error, f"{name}_fit": model - start}
     axes.axhline(0.0, color="#999999", lw=0.5)
@@ -151,8 +184,11 @@ def difference(analysis: Analysis, cycle: int = 1) -> Drawing:
             f"Spectra at rest after charge and after discharge of cycle {cycle} less the pristine "
             f"spectrum, in {STEP_KEV:g}-keV bins, brought to the same beam by the monitor. Error "
             "bars: 68 %, counting of state and pristine; lines: difference of the fits. Shaded: "
-            "where alphas from each layer of the pristine cell arrive. Lithium in the anode slows "
-            "alphas from all layers below it, so part of the difference is a shift of the "
-            "electrolyte's spectrum and not a change of its lithium."
+            "energy windows of the layers in the pristine cell, outwards with a margin for "
+            "resolution. On charge the cathode loses lithium (negative) and the anode gains it "
+            "(the peak at the highest energies). Lithium in the anode slows the alphas from all "
+            "layers below it: the whole electrolyte looks shifted to lower energies. The positive "
+            "step at its lower edge, and part of what reaches below its upper edge, are that "
+            "shift and not a change of its lithium."
         ),
     )
