@@ -109,8 +109,8 @@ KEYS: dict[str, tuple[str, str]] = {
     ),
     "data.background": (
         "glob",
-        "Spectra of a blank, for `read_background`. The analysis fits its own background and "
-        "subtracts nothing.",
+        "Spectra of a blank. What is fitted to them is believed of the background beforehand, "
+        "within 20 %; nothing is subtracted.",
     ),
     "data.clock_offset": ("time", "Added to the times of the cycler, for clocks that disagree."),
 }

@@ -206,7 +206,7 @@ def test_time_ranges_become_states_of_their_cycle() -> None:
 
 
 def test_a_range_without_spectra_is_refused() -> None:
-    with pytest.raises(BadData, match="no usable spectrum between 1e[+]06 s"):
+    with pytest.raises(BadData, match=r"no usable spectrum between 1e\+06 s"):
         reduce_run(run_of(*ONE_CYCLE), ranges=[(1e6, 2e6)])
 
 

@@ -151,7 +151,7 @@ def test_lithiated_silicon_lowers_every_deeper_alpha_and_no_other() -> None:
     anode = grid().of("anode")
     np.testing.assert_array_equal(shift[: anode[0] + 1], 0.0)
     below = shift[anode[-1] + 1 :]
-    assert np.all((-17.0 < below) & (below < -12.0))
+    assert np.all((below > -17.0) & (below < -12.0))
     # A slower alpha loses more: the shift grows all the way down the electrolyte.
     assert np.all(np.diff(below[: grid().of("electrolyte").size]) < 0)
 

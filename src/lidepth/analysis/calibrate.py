@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from lidepth.errors import BadData, NotConverged
 from lidepth.model.calibration import SelfCalibration, SpectrumFit
 from lidepth.model.cycling import StateSpectrum
 from lidepth.model.result import Run
+from lidepth.model.spectra import SpectrumSeries
 
 Floats = NDArray[np.float64]
 
@@ -25,6 +26,9 @@ Floats = NDArray[np.float64]
 _LOWEST_KEV = 250.0
 _BELOW_CATHODE_KEV = 250.0
 _ABOVE_TRITON_KEV = 60.0
+
+_BACKGROUND = ("background", "back_length", "flat")
+_BLANK_STD = 0.2
 
 MISFIT_PROBABILITY = 1e-3
 CREDIBLE_PULL = 3.0
@@ -57,6 +61,8 @@ def calibrate(
     )
     counts = rebin(pristine.counts, per_bin)
     model = model.with_parameters(_starting_parameters(run, model, counts, pristine.live_s))
+    if run.background is not None:
+        model = _with_blank(model, run.background, per_bin)
     shared = model.parameters.start
     require_escape(model, shared)
     mask = fit_mask(model, shared)
@@ -91,6 +97,38 @@ def calibrate(
         model=model, mask=mask, observation=seen, solution=solution, result=result,
         per_bin=per_bin,
     )  # fmt: skip
+
+
+def _with_blank(model: ForwardModel, blank: SpectrumSeries, per_bin: int) -> ForwardModel:
+    """Believe of the background what a blank shows, within a fifth: the beam is another one.
+
+    Raises BadData when the blank has other channels than the run.
+    """
+    live_s = float(blank.live_s.sum())
+    counts = rebin(blank.counts.sum(axis=0).astype(np.float64), per_bin)
+    if counts.size != model.channel_edges.size - 1 or live_s <= 0:
+        raise BadData(
+            f"the blank has {blank.channels} channels and {live_s:.0f} s of live time",
+            where="data.background", expected="the channels of the run, and some time",
+        )  # fmt: skip
+    free, prior, precision = state_prior(
+        model, flux_std=1.0, deviation=np.eye(model.hats), moving=False
+    )
+    seen = Observation(
+        label="blank", counts=counts, setting=Setting(exposure=0.0, live_s=live_s), free=free,
+        prior=prior, precision=precision,
+    )  # fmt: skip
+    start = model.parameters.start
+    solution = solve(
+        model, [seen], mask=fit_mask(model, start), shared=start,
+        states=np.zeros((1, model.state_size)), most=80,
+    )  # fmt: skip
+    std = np.hypot(np.sqrt(np.diag(solution.shared_covariance)), _BLANK_STD)
+    items = tuple(
+        replace(p, prior=float(value), std=float(spread)) if p.name in _BACKGROUND else p
+        for p, value, spread in zip(model.parameters.items, solution.shared, std, strict=True)
+    )
+    return model.with_parameters(ParameterSet(items=items))
 
 
 def pristine_setting(pristine: StateSpectrum) -> Setting:

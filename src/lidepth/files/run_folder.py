@@ -62,7 +62,8 @@ def read_run(path_to_experiment_yaml: str | Path, *, progress: Progress | None =
         title=experiment.title, area_cm2=experiment.area_cm2, stack=experiment.stack,
         instrument=experiment.instrument, series=series, log=log,
         pristine=_pristine(series, log, data, experiment.source),
-        area_rel_std=experiment.area_rel_std, source=experiment.source,
+        area_rel_std=experiment.area_rel_std, background=read_background(experiment),
+        source=experiment.source,
     )  # fmt: skip
 
 

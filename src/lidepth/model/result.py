@@ -25,7 +25,7 @@ class Run:
 
     ``log`` is None when no cycler was recorded; ``pristine`` (n,) marks the spectra of the
     pristine cell; ``area_cm2`` of the electrode with relative standard uncertainty
-    ``area_rel_std``.
+    ``area_rel_std``; ``background`` are spectra of a blank, if any were taken.
     """
 
     title: str
@@ -36,6 +36,7 @@ class Run:
     log: CyclerLog | None
     pristine: NDArray[np.bool_]
     area_rel_std: float = 0.02
+    background: SpectrumSeries | None = None
     source: str = ""
 
 

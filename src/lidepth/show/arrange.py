@@ -166,12 +166,19 @@ def with_gaps(cycle: NDArray[np.int64], *columns: Floats) -> list[Floats]:
     return [np.insert(np.asarray(c, dtype=np.float64), gaps, np.nan) for c in (cycle, *columns)]
 
 
-def error_lines(axes: Any, x: Floats, low: Floats, high: Floats, **looks: Any) -> None:
-    """Draw error bars without caps as one line, which is quick where there are many."""
-    empty = np.full(np.shape(x), np.nan)
-    axes.plot(
-        np.column_stack([x, x, empty]).ravel(), np.column_stack([low, high, empty]).ravel(), **looks
-    )
+def stairs(axes: Any, values: Floats, edges: Floats, **looks: Any) -> None:
+    """Draw a histogram's outline; much quicker than matplotlib's own."""
+    axes.plot(np.repeat(edges, 2)[1:-1], np.repeat(values, 2), **looks)
+
+
+def error_lines(
+    axes: Any, at: Floats, low: Floats, high: Floats, *, across: bool = False, **looks: Any
+) -> None:
+    """Draw error bars as one line, which is quick where there are many; ``across``: along x."""
+    empty = np.full(np.shape(at), np.nan)
+    places = np.column_stack([at, at, empty]).ravel()
+    ends = np.column_stack([low, high, empty]).ravel()
+    axes.plot(*((ends, places) if across else (places, ends)), **looks)
 
 
 def shade(axes: Any, spans: dict[str, tuple[float, float]], *, names: bool = True) -> None:

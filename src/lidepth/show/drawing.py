@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from lidepth.errors import BadData
 from lidepth.show.style import PNG_DPI, styled
 
+COMPRESSION = 4  # of PNG; more takes longer and gains little
+
 
 class NothingToDraw(BadData):
     """The analysis does not hold what this figure shows."""
@@ -33,22 +35,26 @@ class Drawing:
     caption: str
     title: str = ""
 
-    @cached_property
+    @property
     def svg(self) -> bytes:
         """The figure as SVG; the same bytes for the same figure."""
-        return _render(self.figure, "svg", {"Date": None, "Creator": "lidepth"})
+        return self._images[0]
 
-    @cached_property
+    @property
     def png(self) -> bytes:
         """The figure as PNG."""
-        return _render(self.figure, "png", {"Software": "lidepth"})
+        return self._images[1]
+
+    @cached_property
+    def _images(self) -> tuple[bytes, bytes]:
+        return _render(self.figure)
 
     @cached_property
     def csv(self) -> str:
         """The drawn numbers as comma-separated columns; short columns end in empty cells."""
         columns = dict(_columns(self.data))
         rows = max((column.size for column in columns.values()), default=0)
-        cells = [[_cell(value) for value in column] for column in columns.values()]
+        cells = [_cells(column) for column in columns.values()]
         padded = [column + [""] * (rows - len(column)) for column in cells]
         lines = [",".join(_quoted(name) for name in columns)]
         lines += [",".join(row) for row in zip(*padded, strict=True)]
@@ -56,22 +62,24 @@ class Drawing:
 
 
 @styled
-def _render(figure: Any, kind: str, metadata: dict[str, str | None]) -> bytes:
+def _render(figure: Any) -> tuple[bytes, bytes]:
+    """Arrange a figure once, and draw it once as SVG and once as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     figure.set_dpi(PNG_DPI)
+    canvas = FigureCanvasAgg(figure)  # one for layout and PNG: it remembers the sizes of texts
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
-        figure.set_layout_engine("none")  # arranged once; the next format keeps the places
-    buffer = io.BytesIO()
+        figure.set_layout_engine("none")
     # Straight to the canvas: savefig would draw every figure twice.
-    if kind == "svg":
-        FigureCanvasSVG(figure).print_svg(buffer, metadata=metadata)
-    else:
-        FigureCanvasAgg(figure).print_png(buffer, metadata=metadata)
-    return buffer.getvalue()
+    png, svg = io.BytesIO(), io.BytesIO()
+    canvas.print_png(
+        png, metadata={"Software": "lidepth"}, pil_kwargs={"compress_level": COMPRESSION}
+    )
+    FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": "lidepth"})
+    return svg.getvalue(), png.getvalue()
 
 
 def _columns(data: Mapping[str, NDArray[Any]]) -> list[tuple[str, NDArray[Any]]]:
@@ -86,10 +94,10 @@ def _columns(data: Mapping[str, NDArray[Any]]) -> list[tuple[str, NDArray[Any]]]
     return columns
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, (float, np.floating)):
-        return f"{value:.7g}"
-    return _quoted(str(value))
+def _cells(column: NDArray[Any]) -> list[str]:
+    if np.issubdtype(column.dtype, np.floating):
+        return [f"{value:.7g}" for value in column.tolist()]
+    return [_quoted(str(value)) for value in column]
 
 
 def _quoted(text: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lidepth.errors import StoreError
 from lidepth.model.calibration import FittedParameter
@@ -19,11 +20,12 @@ from lidepth.show.drawing import Drawing
 from lidepth.show.figures import FIGURES
 from lidepth.show.save import write_whole
 
-LARGEST_SVG = 300_000  # bytes; a bigger figure goes in as PNG
+Floats = NDArray[np.float64]
+LARGEST_SVG = 350_000  # bytes; a bigger figure goes in as PNG
 WORRYING_PULL = 3.0
 METHOD_WORDS = {
     "default": "default: state-dependent fit, both rests of a cycle tied by coulometry",
-    "untied": "untied: the same fit, every state on its own",
+    "untied": "untied: each state by its own spectrum and the monitor, without the charge",
     "windows": "windows: fixed energy windows and Eq. 4 of Chen et al., 2018",
 }
 
@@ -78,7 +80,13 @@ def _content(
         "title": analysis.run.title,
         "source": analysis.run.source,
         "summary": words.summary(analysis),
-        "warnings": list(dict.fromkeys((*analysis.warnings, *analysis.calibration.warnings))),
+        "warnings": [
+            {"text": words.typeset(warning), "advice": words.advice(warning)}
+            for warning in dict.fromkeys((*analysis.warnings, *analysis.calibration.warnings))
+        ],
+        "methods": _methods(analysis),
+        "cathode_check": words.cathode_check(analysis),
+        "silicon": words.silicon_verdict(analysis.silicon),
         "discharged": _rows(default, "discharged"),
         "ledgers": [(METHOD_WORDS.get(m, m), _rows(t)) for m, t in analysis.ledgers.items()],
         "remarks": {m: t.remark for m, t in analysis.ledgers.items() if t.remark},
@@ -91,8 +99,7 @@ def _content(
         "exit_angle": f"{analysis.run.instrument.exit_angle_deg:g}",
         "isotope": analysis.run.instrument.isotope,
         "stopping": analysis.stopping,
-        "calibration": [_parameter(p) for p in analysis.calibration.parameters],
-        "common": [_parameter(p) for p in analysis.common],
+        "parameters_rows": _parameters(analysis),
         "stack": _stack_rows(analysis),
         "fits": _fit_rows(analysis),
         "state_names": _state_names(analysis),
@@ -131,7 +138,7 @@ def _rows(table: Ledger | None, state: str | None = None) -> list[dict[str, Any]
             "parts": [
                 {
                     "total": words.with_error(float(table.values[i, c]), float(table.std[i, c])),
-                    "stat": words.plain(round(float(table.stat[i, c]), 2)),
+                    "stat": words.small(float(table.stat[i, c])),
                 }
                 for c in range(len(REGIONS))
             ],
@@ -142,13 +149,54 @@ def _rows(table: Ledger | None, state: str | None = None) -> list[dict[str, Any]
     ]
 
 
+def _methods(analysis: Analysis) -> list[dict[str, Any]]:
+    """Every method's discharged rows: the mean over the cycles and the last cycle."""
+    found = []
+    for method, table in analysis.ledgers.items():
+        row = words.last_row(table)
+        if row is None:
+            continue
+        values, std, balance, balance_std = words.mean_row(table, "discharged")
+        spent = "spent" if table.balance_spent else ""
+        found.append({
+            "method": method,
+            "lines": [
+                {"what": f"mean of {int(table.rows_of('discharged').sum())} cycles",
+                 "parts": _pairs(values, std),
+                 "balance": spent or words.with_error(balance, balance_std)},
+                {"what": f"cycle {table.cycle[row]}",
+                 "parts": _pairs(table.values[row], table.std[row]),
+                 "balance": spent
+                 or words.with_error(float(table.balance[row]), float(table.balance_std[row]))},
+            ],
+        })  # fmt: skip
+    return found
+
+
+def _pairs(values: Floats, std: Floats) -> list[str]:
+    return [words.with_error(float(v), float(s)) for v, s in zip(values, std, strict=True)]
+
+
+def _parameters(analysis: Analysis) -> list[dict[str, Any]]:
+    """Every parameter once: before, after the pristine spectrum, after the whole run."""
+    pristine = {p.name: p for p in analysis.calibration.parameters}
+    whole = {p.name: p for p in analysis.common}
+    found = []
+    for name in dict.fromkeys((*pristine, *whole)):
+        first, last = pristine.get(name), whole.get(name)
+        row = _parameter(last or pristine[name])
+        row["pristine"] = words.with_error(first.value, first.std) if first else ""
+        row["whole"] = words.with_error(last.value, last.std) if last else ""
+        found.append(row)
+    return found
+
+
 def _parameter(parameter: FittedParameter) -> dict[str, Any]:
     known = math.isfinite(parameter.prior_std)
     return {
         "label": parameter.label or parameter.name,
         "unit": parameter.unit,
         "prior": words.with_error(parameter.prior, parameter.prior_std) if known else "free",
-        "value": words.with_error(parameter.value, parameter.std),
         "pull": f"{parameter.pull:+.1f}".replace("-", "−") if known else "—",
         "worrying": known and abs(parameter.pull) > WORRYING_PULL,
     }
@@ -158,7 +206,7 @@ def _stack_rows(analysis: Analysis) -> list[dict[str, str]]:
     return [
         {
             "name": old.name,
-            "material": old.material.formula,
+            "material": words.subscripts(old.material.formula),
             "printed": f"{old.thickness_nm:.0f}",
             "fitted": f"{new.thickness_nm:.0f}",
             "areal": f"{new.areal_density_1e15:.0f}",

@@ -6,10 +6,12 @@ import math
 import re
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lidepth.model.ledger import REGIONS, Ledger
 from lidepth.model.result import Analysis, MovedSilicon
 
+Floats = NDArray[np.float64]
 DETECTED, INDICATED = 3.0, 2.0
 HOLDS = {
     "anode": "lithium still in the anode",
@@ -127,12 +129,117 @@ def window_bias_words(analysis: Analysis) -> str:
 
 
 def information_words(analysis: Analysis) -> str:
-    """Say how near the independent errors come to the information bound."""
+    """Say what the information bound is, and how near the independent errors come to it."""
     ledger = analysis.ledgers.get("default")
     if ledger is None or analysis.information_uah.shape != ledger.values.shape:
         return ""
+    rows = ledger.rows_of("discharged")
+    rows = rows if rows.any() else np.ones(len(ledger), dtype=bool)
     bound = np.where(analysis.information_uah > 0, analysis.information_uah, np.nan)
     ratio = ledger.stat / bound
     if not np.any(np.isfinite(ratio)):
         return ""
-    return f"{float(np.nanmedian(ratio)):.2f}"
+    each = ", ".join(
+        f"{small(float(np.median(analysis.information_uah[rows, column])))} µAh for the {role}"
+        for column, role in enumerate(REGIONS)
+    )
+    near = float(np.nanmedian(ratio))
+    reached = (
+        "the errors called “stat” are this bound, taken from the same Fisher information, so no "
+        "unbiased way of reading these counts can do better; only more counts, or knowing more "
+        "beforehand, would"
+        if abs(near - 1.0) < 0.005
+        else f"the errors called “stat” are, in the median, {near:.2f} times this bound"
+    )
+    return (
+        "The information bound (Cramér–Rao), given the shared parameters and the priors as stated, "
+        f"is in the median {each} in one discharged state; {reached}."
+    )
+
+
+def small(value: float) -> str:
+    """Return an error with two decimals, or that it is below them."""
+    return "<0.01" if 0.0 < value < 0.005 else f"{value:.2f}"
+
+
+def mean_row(ledger: Ledger, state: str) -> tuple[Floats, Floats, float, float]:
+    """Mean over the rows of ``state``: values (3,), errors (3,), balance and its error.
+
+    Errors come from the joint covariance, so what is common to all rows does not average away.
+    """
+    rows = np.flatnonzero(ledger.rows_of(state))
+    n = len(ledger)
+    average = np.zeros((3, n, 3))
+    for column in range(3):
+        average[column, rows, column] = 1.0 / max(rows.size, 1)
+    weights = average.reshape(3, 3 * n)
+    values = weights @ ledger.values.ravel()
+    covariance = weights @ ledger.covariance @ weights.T
+    signs = np.array([1.0, 1.0, -1.0])
+    std = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    balance_std = math.sqrt(max(float(signs @ covariance @ signs), 0.0))
+    return values, std, float(signs @ values), balance_std
+
+
+def cathode_check(analysis: Analysis) -> str:
+    """Say how the cathode that neutrons see alone agrees with the charge; empty without both."""
+    default, untied = analysis.ledgers.get("default"), analysis.ledgers.get("untied")
+    if default is None or untied is None or not default.rows_of("discharged").any():
+        return ""
+    phrases = []
+    for state in ("charged", "discharged"):
+        if not (default.rows_of(state).any() and untied.rows_of(state).any()):
+            continue
+        by_charge = mean_row(default, state)[0][2]
+        seen, std, balance, balance_std = mean_row(untied, state)
+        phrases.append(
+            f"{state}, on average over the cycles, the cathode that neutrons see differs from the "
+            f"charge by {with_error(float(seen[2] - by_charge), float(std[2]), 'µAh')}, and the "
+            f"balance is {with_error(balance, balance_std, 'µAh')}"
+        )
+    return "; ".join(phrases)
+
+
+ADVICE = (
+    ("pristine fit is not credible", "Look at the residuals in the figure of the pristine spectrum "
+     "and at the pulls in the figure of the stack: a wave means stopping powers or composition, a "
+     "step at a layer's edge its thickness. Try another stopping source (--alternative). The "
+     "ledger can be used with its widened errors."),
+    ("from what was believed", "One pull beyond 3 among some thirty parameters is not chance: check "
+     "formula and density of that layer, or bring stopping powers of your own (csv:, srim-file:)."),
+    ("are flagged", "Nothing need be done; the maps against time hatch where they lie. If there "
+     "are many, look for the cause in the beam log."),
+    ("no usable spectrum for", "No analysis brings these rows back; figures leave a gap there. "
+     "Later rows do not depend on them."),
+    ("silicon to move into the anode", "Check the printed stack, and the stopping powers of the "
+     "anode and of lithium; do not trust the sharing between anode and electrolyte until then."),
+    ("silicon has moved", "Use the default rows, which allow for it, and not the rows of the "
+     "windows. Confirm it by a method that sees silicon (XPS, EDX) before building on it."),
+    ("h of pristine spectra", "Measure the cell longer before its first charge; a night is well "
+     "spent."),
+    ("no cycler log", "Name the cycler's file under data.cycler if there is one."),
+    ("monitor counts", "Name the beam monitor under data.monitor if there is one."),
+    ("does not explain the spectra", "Find these states in the figure of the residuals; a shift at "
+     "the edges is a drift of gain, a slope at low energies the background. Leave their rows out "
+     "of conclusions until it is understood."),
+    ("whole run pulls it", "Check what the experiment file says of it, or try another stopping "
+     "source (--alternative)."),
+    ("data cannot say how much", "Give tighter uncertainties of thickness in the experiment file "
+     "if you have them, or measure the pristine cell longer; more cycles do not help."),
+    ("cathode seen by neutrons", "Compare the rows of untied with the default: the charge may not "
+     "all have moved lithium (side reactions, leakage). If so, the default's cathode is too large "
+     "by as much."),
+    ("with the stopping powers of", "Quote the larger error."),
+)  # fmt: skip
+
+
+def advice(warning: str) -> str:
+    """Return what to do about a warning; empty where there is nothing to say."""
+    return next((what for known, what in ADVICE if known in warning), "")
+
+
+def typeset(text: str) -> str:
+    """Return a warning with the signs of print."""
+    for plain_text, printed in ((" +- ", " ± "), ("x 1e15/cm2", "× 10¹⁵/cm²"), (" uAh", " µAh")):
+        text = text.replace(plain_text, printed)
+    return re.sub(r"(?<=[\s(])-(?=[0-9])", "−", text)

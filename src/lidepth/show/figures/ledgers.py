@@ -20,13 +20,14 @@ from lidepth.show.style import (
     whole_numbers,
 )
 
+ARROW = 6  # matplotlib's caret upwards
 MANY = 10  # cycles beyond which marks get smaller and not every arrow is drawn
 STATES = ("discharged", "charged")
 WINDOWS, TRUTH, LESS_BIAS = "windows (Eq. 4)", "truth", "less predicted bias"
 NAMES = {
-    "anode": "in the anode, $Q_a$",
-    "electrolyte": "added to the electrolyte, $Q_e$",
-    "cathode": "missing from the cathode, $Q_c$",
+    "anode": "in the anode",
+    "electrolyte": "added to the electrolyte",
+    "cathode": "missing from the cathode",
 }
 METHODS = (
     ("default", "default", "#000000", "o"),
@@ -52,7 +53,7 @@ def ledger(analysis: Analysis, truth: Ledger | None = None) -> Drawing:
             data |= _table(truth, state, f"truth_{state}", errors=False)
     panels[0].set_ylabel("lithium of the whole cell (µAh)")
     _percent_axis(panels[-1], analysis.first_charge_uah)
-    _legend(figure, panels[0], [*NAMES.values(), "$Q_a + Q_e$", WINDOWS, TRUTH], rows=2)
+    _legend(figure, panels[0], [*NAMES.values(), "anode + electrolyte", WINDOWS, TRUTH], rows=2)
     return Drawing(
         name="ledger",
         title="Lithium ledger",
@@ -81,10 +82,11 @@ def _ledger_caption(table: Ledger, windows: bool, truth: bool) -> str:
         else "The distance of the sum from the cathode is the balance. "
     )
     return (
-        "Lithium ledger per cycle, discharged and charged: lithium in the anode, added to the "
-        "electrolyte and missing from the cathode since pristine; open symbols: anode and "
-        "electrolyte together. Bands: 68 %, total, with terms common to all cycles (pristine "
-        "reference, energy scale, stack, stopping, moved silicon). Error bars: 68 %, the part "
+        "Lithium ledger per cycle, discharged and charged: lithium in the anode (Qa of Chen et "
+        "al.), added to the electrolyte (Qe) and missing from the cathode (Qc) since pristine; "
+        "open symbols: anode and electrolyte together. Bands: 68 %, total, with terms common to "
+        "all cycles (pristine reference, energy scale, stack, stopping, moved silicon). Error "
+        "bars: 68 %, the part "
         "independent from cycle to cycle. "
         + balance
         + (
@@ -119,7 +121,7 @@ def _panel(axes: Any, analysis: Analysis, state: str, truth: Ledger | None) -> N
         mec=SKY,
         mew=0.9,
         ms=5.5 if few else 3,
-        label="$Q_a + Q_e$",
+        label="anode + electrolyte",
     )
     if "windows" in analysis.ledgers:
         _faint(axes, analysis.ledgers["windows"], state)
@@ -241,7 +243,7 @@ def _compare(axes: Any, analysis: Analysis, present: Any, state: str, column: in
                         scale_units="xy", scale=1, width=0.006, headwidth=3.5, headlength=4,
                         headaxislength=3.6, minlength=0.5, color="#555555", zorder=3)  # fmt: skip
             axes.update_datalim(np.column_stack([x, value - bias]))
-            axes.plot([], [], color="#555555", marker=r"$\uparrow$", ls="none", ms=6,
+            axes.plot([], [], color="#555555", marker=ARROW, ls="none", ms=6,
                       label=LESS_BIAS)  # fmt: skip
     axes.autoscale_view()
     bare(axes)

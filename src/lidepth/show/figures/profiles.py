@@ -8,7 +8,7 @@ import numpy as np
 
 from lidepth.model.profile import DepthProfile
 from lidepth.model.result import Analysis
-from lidepth.show.arrange import depth_regions, name_spans, profiles_of, shade, shown_cycles
+from lidepth.show.arrange import depth_regions, name_spans, profiles_of, shade, shown_cycles, stairs
 from lidepth.show.drawing import Drawing, NothingToDraw
 from lidepth.show.style import BLUE, CYCLE_COLOURS, bare, new_figure, styled
 
@@ -43,7 +43,7 @@ def _profiles(analysis: Analysis, state: str) -> Drawing:
         _limit(axes, chosen, low, high)
         _areal_axis(axes, chosen[0])
     _anode_errors(near, chosen, split)
-    near.set(ylabel="change of lithium ($10^{22}$ Li/cm³)")
+    near.set(ylabel="change of lithium (10²² Li/cm³)")
     near.set_xticks([0.0, split], ["0", f"{split:.0f}"])
     far.set_xlabel("depth from the anode surface (nm of the pristine stack)")
     near.set_title("anode", fontsize=7, loc="center", color="#444444")
@@ -78,10 +78,9 @@ def _curve(
     edges = profile.edges_nm[first : last + 1]
     value, std = profile.change_per_nm[first:last], profile.std_per_nm[first:last]
     if band:
-        axes.stairs(value + std, edges, baseline=value - std, fill=True, color=colour,
-                    alpha=0.18, lw=0)  # fmt: skip
-    axes.stairs(value, edges, baseline=None, color=colour, lw=1.1,
-                label=str(profile.cycle))  # fmt: skip
+        axes.fill_between(np.repeat(edges, 2)[1:-1], np.repeat(value - std, 2),
+                          np.repeat(value + std, 2), color=colour, alpha=0.18, lw=0)  # fmt: skip
+    stairs(axes, value, edges, color=colour, lw=1.1, label=str(profile.cycle))
 
 
 def _anode_errors(axes: Any, profiles: list[DepthProfile], split: float) -> None:
@@ -89,8 +88,8 @@ def _anode_errors(axes: Any, profiles: list[DepthProfile], split: float) -> None
     for number, (profile, colour) in enumerate(zip(profiles, CYCLE_COLOURS, strict=False)):
         place = split * (number + 0.5) / len(profiles)
         cell = int(np.searchsorted(profile.edges_nm, place, side="right")) - 1
-        axes.errorbar(place, profile.change_per_nm[cell], profile.std_per_nm[cell], color=colour,
-                      elinewidth=1.0)  # fmt: skip
+        value, std = profile.change_per_nm[cell], profile.std_per_nm[cell]
+        axes.plot([place, place], [value - std, value + std], "_-", ms=4, color=colour)
 
 
 def _limit(axes: Any, profiles: list[DepthProfile], low: float, high: float) -> None:
@@ -115,7 +114,7 @@ def _areal_axis(axes: Any, profile: DepthProfile) -> None:
         upper.set_xticks([float(_through(x, nm, areal)) for x in (low, high)])
         upper.xaxis.set_major_formatter("{x:.0f}")
     else:
-        upper.set_xlabel("areal density ($10^{15}$ atoms/cm²)")
+        upper.set_xlabel("areal density (10¹⁵ atoms/cm²)")
 
 
 def _through(x: Any, from_: Any, to: Any) -> Any:
@@ -180,7 +179,7 @@ def resolution(analysis: Analysis) -> Drawing:
     top = max(below, default=0.0) or float(np.nanmax(kernels)) or 1.0
     fan.set_ylim(-0.35 * top, 1.35 * top)
     known = np.isfinite(profile.resolution_nm)
-    length.stairs(profile.resolution_nm, profile.edges_nm, baseline=None, color=BLUE, lw=1.1)
+    stairs(length, profile.resolution_nm, profile.edges_nm, color=BLUE, lw=1.1)
     peak = float(profile.resolution_nm[known].max()) if known.any() else 1.0
     length.set(ylabel="resolution length, FWHM (nm)", ylim=(0.0, 1.2 * peak))
     return Drawing(

@@ -10,7 +10,7 @@ import numpy as np
 from lidepth.model.calibration import FittedParameter, SpectrumFit
 from lidepth.model.result import Analysis
 from lidepth.model.stack import Layer
-from lidepth.show.arrange import with_gaps
+from lidepth.show.arrange import error_lines, with_gaps
 from lidepth.show.drawing import Drawing, NothingToDraw
 from lidepth.show.style import (
     BLACK,
@@ -154,8 +154,9 @@ def _thicknesses(axes: Any, analysis: Analysis, ratio: Any, relative: Any, prior
     place = np.arange(ratio.size)[::-1]
     axes.barh(place, 2 * prior, left=1 - prior, height=0.45, color="#e3e3e3")
     axes.axvline(1.0, color="#777777", lw=0.6)
-    axes.errorbar(ratio, place, xerr=np.nan_to_num(relative * ratio), fmt="o", color=BLACK,
-                  ms=3.5, elinewidth=0.9)  # fmt: skip
+    error = np.nan_to_num(relative * ratio)
+    error_lines(axes, place, ratio - error, ratio + error, across=True, color=BLACK, lw=0.9)
+    axes.plot(ratio, place, "o", color=BLACK)
     labels = [
         f"{new.name}\n{old.thickness_nm:.0f} → {new.thickness_nm:.0f} nm"
         for old, new in zip(analysis.run.stack, analysis.stack, strict=True)
@@ -172,22 +173,33 @@ def _pulls(axes: Any, parameters: list[FittedParameter], first: dict[str, Fitted
     axes.axvspan(-1, 1, color="#e9e9e9", lw=0)
     axes.axvline(0.0, color="#777777", lw=0.6)
     reach = WORRYING_PULL + 0.4
-    for y, parameter in zip(place, parameters, strict=True):
-        worrying = abs(parameter.pull) > WORRYING_PULL
-        axes.errorbar(parameter.pull, y, xerr=parameter.std / parameter.prior_std, fmt="o", ms=3.5,
-                      color=VERMILLION if worrying else BLACK, elinewidth=0.9)  # fmt: skip
-        before = first.get(parameter.name)
-        if before is not None and before is not parameter:
-            axes.plot(before.pull, y, "o", ms=4.5, mfc="none", mec="#777777", mew=0.7)
-            reach = max(reach, abs(before.pull) + 0.3)
-        reach = max(reach, abs(parameter.pull) + parameter.std / parameter.prior_std + 0.3)
+    pull = np.array([parameter.pull for parameter in parameters])
+    error = np.array([parameter.std / parameter.prior_std for parameter in parameters])
+    earlier = np.array([_earlier(parameter, first) for parameter in parameters])
+    reach = max(
+        [reach, *(np.abs(pull) + error + 0.3), *(np.abs(earlier[earlier == earlier]) + 0.3)]
+    )
+    for colour, mine in (
+        (BLACK, np.abs(pull) <= WORRYING_PULL),
+        (VERMILLION, np.abs(pull) > WORRYING_PULL),
+    ):
+        error_lines(axes, place[mine], (pull - error)[mine], (pull + error)[mine], across=True,
+                    color=colour, lw=0.9)  # fmt: skip
+        axes.plot(pull[mine], place[mine], "o", color=colour)
+    axes.plot(earlier, place, "o", ms=4.5, mfc="none", mec="#777777", mew=0.7,
+              label="pristine alone")  # fmt: skip
     for limit in (-WORRYING_PULL, WORRYING_PULL):
         axes.axvline(limit, color=VERMILLION, lw=0.6, ls="--")
     axes.plot([], [], "o", ms=3.5, color=BLACK, label="after the fit")
-    axes.plot([], [], "o", ms=4.5, mfc="none", mec="#777777", mew=0.7, label="pristine alone")
     axes.set_yticks(place, [parameter.label for parameter in parameters], fontsize=6.5)
     axes.set(xlabel="pull (prior σ)", xlim=(-reach, reach), ylim=(-0.7, len(parameters) - 0.3))
     bare(axes)
+
+
+def _earlier(parameter: FittedParameter, first: dict[str, FittedParameter]) -> float:
+    """Pull after the pristine spectrum alone; NaN where the run adds nothing to it."""
+    before = first.get(parameter.name, parameter)
+    return math.nan if before is parameter else before.pull
 
 
 def _with_pulls(analysis: Analysis) -> list[FittedParameter]:
@@ -231,7 +243,7 @@ def silicon(analysis: Analysis) -> Drawing:
                   moved.mean_1e15, moved.mean_std_1e15, fmt="s", color=BLACK,
                   label="mean of all cycles, 68 %")  # fmt: skip
     axes.axhline(0.0, color=GREY, lw=0.6)
-    axes.set(xlabel="cycle", ylabel="moved silicon ($10^{15}$ Si/cm²)")
+    axes.set(xlabel="cycle", ylabel="moved silicon (10¹⁵ Si/cm²)")
     whole_numbers(axes.xaxis)
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, 0.0), high + 0.22 * (high - low))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import NullLocator
 
 from lidepth.model.calibration import SpectrumFit
 from lidepth.model.result import Analysis
@@ -18,12 +20,14 @@ from lidepth.show.arrange import (
     rebinned,
     regions_kev,
     shade,
+    stairs,
     state_rates,
 )
 from lidepth.show.drawing import Drawing
 from lidepth.show.style import BLACK, PART_COLOURS, VERMILLION, bare, new_figure, styled
 
 STEP_KEV = 10.0
+HIGH = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
 
 
 @styled
@@ -36,15 +40,16 @@ def pristine(analysis: Analysis) -> Drawing:
     _measured(upper, fit, scale)
     for name, part in fit.components.items():
         colour = PART_COLOURS.get(name, "#888888")
-        upper.stairs(_fitted(part, fit) * scale, fit.edges_kev, color=colour, lw=0.9, baseline=None,
-                     label=name)  # fmt: skip
-    upper.stairs(_fitted(fit.model, fit) * scale, fit.edges_kev, color=VERMILLION, lw=0.9,
-                 baseline=None, label="fit", zorder=3)  # fmt: skip
+        stairs(upper, _fitted(part, fit) * scale, fit.edges_kev, color=colour, lw=0.9, label=name)
+    stairs(upper, _fitted(fit.model, fit) * scale, fit.edges_kev, color=VERMILLION, lw=0.9,
+           label="fit", zorder=3)  # fmt: skip
     _births(upper, births_kev(analysis))
     positive = (fit.counts * scale)[fit.counts > 0]
     low = 0.5 * float(positive.min()) if positive.size else 1e-6
     high = 12.0 * float(positive.max()) if positive.size else 1.0
     upper.set(yscale="log", ylim=(low, high), ylabel="rate (counts/s/keV)")
+    upper.yaxis.set_major_formatter(_power)
+    upper.yaxis.set_minor_locator(NullLocator())
     upper.legend(loc="upper center", ncols=3, bbox_to_anchor=(0.38, 0.99))
     _residual_strip(lower, fit)
     lower.set(xlabel="energy (keV)", xlim=_span_kev(analysis, fit))
@@ -72,6 +77,11 @@ def _measured(axes: Any, fit: SpectrumFit, scale: Floats) -> None:
                 color="#888888", lw=0.4, zorder=1.4)  # fmt: skip
     axes.plot(middle[shown], rate[shown], "o", ms=1.5, mew=0, color=BLACK, label="measured",
               zorder=1.5)  # fmt: skip
+
+
+def _power(value: float, _: int) -> str:
+    """Return a power of ten for a tick of a logarithmic scale."""
+    return "10" + str(round(math.log10(value))).translate(str.maketrans("-0123456789", HIGH))
 
 
 def _fitted(values: Floats, fit: SpectrumFit) -> Floats:
