@@ -11,7 +11,7 @@ import pytest
 from made import cell_at_work, described_run, pristine_model, vector
 from numpy.typing import NDArray
 
-from lidepth.analysis.build import interface_energies_kev, require_escape, silicon_profile
+from lidepth.analysis.build import interface_energies_kev, require_escape
 from lidepth.analysis.forward import (
     ANODE,
     CATHODE,
@@ -100,15 +100,10 @@ def test_derivatives_by_every_shared_parameter_are_central_differences(build: st
         assert_column(jacobian[:, place], difference, parameter.name)
 
 
-def test_the_names_differentiated_are_all_there_are() -> None:
-    """A slanted exit and a working cell show every kind of parameter that exists."""
+def test_every_kind_of_parameter_is_differentiated_above() -> None:
+    """A slanted exit and a cell at work show what a fresh cell on the normal does not."""
     kinds = {name.split(":")[0] for name in model_of("slanted").parameters.names}
-    assert kinds == {
-        "areal", "stopping", "content", "shape", "triton", "fwhm", "tail", "tail_length",
-        "roughness", "straggling", "offset", "gain", "scattering", "flux", "ratio", "background",
-        "back_length", "flat", "eps_li", "area", "gain_drift", "offset_drift", "silicon",
-        "profile",
-    }  # fmt: skip
+    assert kinds >= {"scattering", "eps_li", "gain_drift", "offset_drift", "silicon", "profile"}
 
 
 def test_derivatives_by_cell_are_those_of_lithium_put_there() -> None:
@@ -180,12 +175,12 @@ def test_hats_of_equal_height_are_an_evenly_enriched_electrolyte() -> None:
 
 
 def test_silicon_that_arrives_in_the_electrolyte_has_left_the_anode() -> None:
-    grid = model_of("normal").grid
-    profile = silicon_profile(grid)
+    model, shared, _ = worked("normal")
+    grid, profile = model.grid, model.silicon_profile(shared)
     assert profile.sum() == pytest.approx(0.0, abs=1e-12)
     assert profile[grid.of("anode")].sum() == pytest.approx(-1.0)
-    arrived = profile[grid.of("electrolyte")]
-    assert np.all(np.diff(arrived[:15] / grid.share[grid.of("electrolyte")][:15]) < 0)
+    top = grid.of("electrolyte")[:15]
+    assert np.all(np.diff(profile[top] / grid.share[top]) < 0)
     assert not np.any(profile[grid.of("cathode")])
 
 

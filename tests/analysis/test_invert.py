@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from lidepth.analysis import analyze
-from lidepth.analysis.account import account
-from lidepth.analysis.invert import invert, lithium_per_uah, untie
+from lidepth.analysis.account import account, moved_silicon
+from lidepth.analysis.forward import region_rows
+from lidepth.analysis.invert import Inversion, invert, lithium_per_uah, untie, whole_states
 from lidepth.analysis.reduce import reduce_run
 from lidepth.analysis.verdicts import (
     data_warnings,
@@ -28,6 +29,8 @@ from lidepth.model.result import Analysis, Run
 from lidepth.model.spectra import Quality, SpectrumSeries
 from lidepth.physics.reactions import Projectile
 from lidepth.physics.stopping import stopping_source
+from lidepth.virtual.plan import CampaignPlan, Cycling
+from lidepth.virtual.spectra import simulate_campaign
 
 if TYPE_CHECKING:
     from conftest import Fitted, Small
@@ -49,7 +52,9 @@ def same_numbers(one: Analysis, other: Analysis) -> bool:
     """True where two analyses agree to the last bit in everything that goes into a table."""
     pairs = [(a.values, other.ledgers[name].values) for name, a in one.ledgers.items()]
     pairs += [(a.covariance, other.ledgers[name].covariance) for name, a in one.ledgers.items()]
-    pairs += [(a.lithium_1e15, b.lithium_1e15) for a, b in zip(one.profiles, other.profiles, strict=True)]
+    pairs += [
+        (a.lithium_1e15, b.lithium_1e15) for a, b in zip(one.profiles, other.profiles, strict=True)
+    ]
     return all(np.array_equal(a, b) for a, b in pairs) and one.warnings == other.warnings
 
 
@@ -81,6 +86,20 @@ def test_total_intervals_hold_the_truth(small: Small) -> None:
         ledger = small.analysis.ledgers[method]
         inside = np.abs(ledger.values - truth(small)) < 1.96 * ledger.std
         assert inside.mean() >= 0.85, method
+
+
+@pytest.mark.nightly
+def test_over_several_campaigns_intervals_hold_and_no_bias_is_left() -> None:
+    """Rows of one campaign share errors: only campaigns can be counted.  Six seeds, not chosen."""
+    pulls = []
+    for seed in range(1, 7):
+        plan = CampaignPlan(seed=seed, cycling=Cycling(current_ua=30.0))
+        campaign = simulate_campaign(plan, source=ICRU49)
+        ledger = default(analyze(campaign.run, ICRU49))
+        pulls.append(((ledger.values - campaign.truth.values) / ledger.std)[:, 0])
+    assert np.mean(np.abs(pulls) < 1.96) >= 0.85
+    # Mean pull of six campaigns, each with an error of at most one: 1/sqrt(6), three of it.
+    assert abs(np.mean(pulls)) < 3.0 / np.sqrt(6.0)
 
 
 def test_errors_are_small_enough_to_say_something(small: Small) -> None:
@@ -151,21 +170,17 @@ def test_pristine_profiles_hold_the_lithium_of_the_films(small: Small) -> None:
         assert np.all(np.diff(profile.edges_nm) > 0)
 
 
-def test_lithium_gained_by_the_interlayer_at_the_cathodes_cost_is_found_there(
-    small: Small,
-) -> None:
-    """Averaging kernels: what goes from the cathode to the interlayer arrives in the electrolyte.
-
-    A kernel tells where lithium added to one cell is found.  The fit conserves lithium and knows
-    the cathode, so what a kernel does to lithium out of nothing means little: it is moved instead,
-    within the cell, and the anode against the interlayer is what the kernel must keep apart.
-    """
+def test_lithium_that_goes_from_the_anode_to_the_interlayer_is_found_there(small: Small) -> None:
+    """Averaging kernels.  The tied fit conserves lithium, so lithium is moved, not created."""
     for profile in small.analysis.profiles:
         anode, electrolyte = (cells_of(profile, r) for r in ("anode", "electrolyte"))
-        interlayer = electrolyte & (np.arange(anode.size) < np.flatnonzero(electrolyte)[0] + 5)
-        moved = interlayer / interlayer.sum() - anode / anode.sum()
-        found = profile.averaging_kernel @ moved
-        print(profile.label, found[anode].sum(), found[electrolyte].sum(), found[interlayer].sum())
+        # The top 200 nm of the electrolyte, where an interlayer grows.
+        top = electrolyte & (profile.edges_nm[1:] < profile.edges_nm[1:][anode][-1] + 210.0)
+        found = profile.averaging_kernel @ (top / top.sum() - anode / anode.sum())
+        # Conserved; and a kernel about as wide as the interlayer lets a tenth of it leak deeper.
+        assert found[anode].sum() == pytest.approx(-1.0, abs=0.05)
+        assert found[electrolyte].sum() == pytest.approx(1.0, abs=0.05)
+        assert found[top].sum() == pytest.approx(1.0, abs=0.15)
 
 
 def test_depth_resolution_is_best_at_the_interface(small: Small) -> None:
@@ -237,7 +252,7 @@ def test_windows_miss_a_fifth_of_the_charge_in_the_anode_and_the_model_knows(sma
 
 
 def test_a_response_that_lithium_does_not_change_fails(small: Small, fitted: Fitted) -> None:
-    """The anode of a charged cell goes wrong by 13 % of the first charge or more."""
+    """Without the stopping of added lithium the ledger goes wrong, and the run says so."""
     model = fitted.calibrated.model
     blind = tuple(
         replace(p, rows=np.vstack([p.rows[:-2], 1e-9 * p.rows[-2], p.rows[-1]]))
@@ -246,11 +261,14 @@ def test_a_response_that_lithium_does_not_change_fails(small: Small, fitted: Fit
     calibrated = replace(fitted.calibrated, model=replace(model, particles=blind))
     inversion = invert(small.run, calibrated, fitted.reduction)
     ledger = account(small.run, fitted.reduction, inversion, method="blind", widen=1.0, remark="")
-    charged = ledger.rows_of("charged")
-    off = np.abs(ledger.values - truth(small))[charged, 0]
-    right = np.abs(default(small.analysis).values - truth(small))[charged, 0]
-    assert off.mean() > 8.0 / 100 * 60.0  # the acceptance study: a fixed response errs by > 8 %
-    assert off.mean() > 3.0 * right.mean()
+    off = np.abs(ledger.values - truth(small))[:, 0]
+    # The threshold of the acceptance study: a fixed response errs by more than 8 %.
+    assert off.max() > 0.08 * 60.0
+    # Log posterior: 50 of it are ten standard deviations.
+    assert inversion.solution.objective > fitted.inversion.solution.objective + 50.0
+    silicon = moved_silicon(small.run, fitted.reduction, inversion)
+    (note,) = fit_warnings((), (), silicon, frozenset())
+    assert "the fit wants silicon to move into the anode, which cannot be" in note
 
 
 # --- what a result must not depend on ------------------------------------------------------------
@@ -274,28 +292,30 @@ def test_the_order_of_the_states_does_not_matter(small: Small, fitted: Fitted) -
     np.testing.assert_allclose(ledger.std, expected.std[order], rtol=1e-3)
 
 
+def counted(inversion: Inversion) -> Floats:
+    """Lithium moved per state and region as neutrons count it: lithium times counts per lithium.
+
+    Coulometry sets the scale of lithium; counts know nothing of it.
+    """
+    lithium = whole_states(inversion)[1:] @ region_rows(inversion.model).T
+    flux = inversion.solution.shared[inversion.model.parameters.index["flux"]]
+    return np.asarray(lithium * np.exp(flux))
+
+
 def test_untied_rows_do_not_follow_a_wrong_current(small: Small, fitted: Fitted) -> None:
-    """Two per cent too much current: the tied cathode follows, the untied one stays in lithium."""
+    """Two per cent too much current: the tied cathode follows, what neutrons count stays."""
     run = small.run
     assert run.log is not None
     wrong = replace(run, log=replace(run.log, current_ua=1.02 * run.log.current_ua))
     reduction = reduce_run(wrong)
     tied = invert(wrong, fitted.calibrated, reduction)
     free = untie(wrong, fitted.calibrated, reduction, tied)
-    per_uah = lithium_per_uah(run)
-
-    def lithium(ledger: Ledger, area: float) -> Floats:
-        return ledger.values * per_uah * (1.0 - area)
-
-    index = tied.model.parameters.index["area"]
-    now = account(wrong, reduction, free, method="untied", widen=1.0, remark="")
-    before = small.analysis.ledgers["untied"]
-    old_area = float(np.log(next(p.value for p in small.analysis.common if p.name == "area")))
-    moved = lithium(now, tied.solution.shared[index]) - lithium(before, old_area)
-    charged = before.rows_of("charged")
-    # Stack, scale and mean profile come from the tied fit and give a little way (why 0005): a
-    # fifth of what the charge moved by, which is 2 % of 60 uAh.
-    assert np.all(np.abs(moved[charged, 2]) < 0.2 * 0.02 * 60.0 * per_uah)
+    before = untie(run, fitted.calibrated, fitted.reduction, fitted.inversion)
+    change = counted(free)[:, 2] / counted(before)[:, 2] - 1.0
+    charged = default(small.analysis).rows_of("charged")
+    # Stack, scale and mean profile come from the tied fit and give way a little (why 0005): by
+    # less than a fifth of what the charge moved.
+    assert np.all(np.abs(change[charged]) < 0.2 * 0.02)
     followed = account(wrong, reduction, tied, method="default", widen=1.0, remark="")
     np.testing.assert_allclose(
         followed.values[charged, 2], 1.02 * default(small.analysis).values[charged, 2], rtol=1e-4
@@ -329,13 +349,13 @@ def test_a_run_without_a_log_and_without_ranges_is_refused(small: Small) -> None
 # --- another stopping source ---------------------------------------------------------------------
 
 
-class HeavyLithium:
-    """A source in which metallic lithium stops half as much again."""
+class WeightlessLithium:
+    """A source in which lithium added to a host stops nothing."""
 
-    name = "heavy lithium"
+    name = "weightless lithium"
 
     def _factor(self, material: Material) -> float:
-        return 1.5 if material.formula == "Li" else 1.0
+        return 1e-6 if material.formula == "Li" else 1.0
 
     def electronic(self, projectile: Projectile, material: Material, energy: Floats) -> Floats:
         return self._factor(material) * ICRU49.electronic(projectile, material, energy)
@@ -348,8 +368,8 @@ class HeavyLithium:
 
 
 def test_another_source_that_moves_the_ledger_beyond_its_error_is_told(small: Small) -> None:
-    told = analyze(small.run, ICRU49, alternative=HeavyLithium())
-    notes = [note for note in told.warnings if "stopping powers of heavy lithium" in note]
+    told = analyze(small.run, ICRU49, alternative=WeightlessLithium())
+    notes = [note for note in told.warnings if "stopping powers of weightless lithium" in note]
     assert any("the anode row moves by" in note for note in notes)
     np.testing.assert_array_equal(default(told).values, default(small.analysis).values)
 

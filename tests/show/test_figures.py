@@ -18,6 +18,7 @@ from lidepth.show.arrange import (
     regions_kev,
     shown_cycles,
     state_rates,
+    with_gaps,
 )
 from lidepth.show.drawing import Drawing, NothingToDraw
 from lidepth.show.figures import FIGURES
@@ -34,8 +35,8 @@ def test_every_figure_draws_finite_numbers_with_a_caption(drawings, name):
     numbers = {k: v for k, v in drawing.data.items() if np.asarray(v).dtype.kind in "fi"}
     assert numbers
     for column, values in numbers.items():
-        unknown_allowed = column in ("fitted_rel_std",)  # a layer that was not fitted
-        flagged_rows = name == "operando_map" and column == "change_per_s_kev"
+        unknown_allowed = column in ("fitted_rel_std", "pull_pristine")  # not fitted, not then
+        flagged_rows = name in ("operando_map", "run_map") and column == "change_per_s_kev"
         if not (unknown_allowed or flagged_rows):
             assert np.all(np.isfinite(values)), column
 
@@ -132,14 +133,41 @@ def test_shown_cycles_follow_the_paper_where_they_exist():
 
 def test_one_cycle_skips_the_cycle_maps_and_says_why():
     drawn, skipped = draw_figures(fake_analysis(1))
-    assert set(skipped) == {"charged_map", "discharged_map"}
+    assert set(skipped) == {"charged_map", "discharged_map", "run_map"}
     assert "one cycle" in skipped["charged_map"]
     assert all(drawing.svg for drawing in drawn.values())
 
 
 def test_without_a_cycler_the_map_against_time_is_skipped():
     _, skipped = draw_figures(fake_analysis(2, cycler=False))
-    assert skipped == {"operando_map": "no cycler was recorded"}
+    assert set(skipped) == {"operando_map", "run_map"}
+    assert skipped["operando_map"] == "no cycler was recorded"
+
+
+def test_the_map_of_the_whole_run_covers_every_cycle(analysis, drawings):
+    hours = drawings["run_map"].data["time_stop_h"][-1]
+    steps = [step for step in analysis.steps if step.cycle >= 1]
+    assert hours == pytest.approx((steps[-1].stop_s - steps[0].start_s) / 3600, abs=0.2)
+    assert hours > drawings["operando_map"].data["time_stop_h"][-1]
+
+
+def test_lines_break_where_cycles_are_missing():
+    x, y = with_gaps(np.array([1, 2, 3, 6, 7]), np.arange(5.0))
+    assert np.flatnonzero(np.isnan(x)).tolist() == np.flatnonzero(np.isnan(y)).tolist() == [3]
+    assert with_gaps(np.array([4]), np.array([1.0]))[0].tolist() == [4.0]
+
+
+def test_a_parameter_seen_twice_shows_both_pulls(analysis):
+    first = analysis.calibration.parameters[0]
+    later = replace(first, value=first.value + first.prior_std)
+    data = FIGURES["stack"](replace(analysis, common=(later,))).data
+    assert data["pull"][0] == pytest.approx(data["pull_pristine"][0] + 1.0)
+
+
+def test_the_anode_does_not_spoil_the_colours_of_the_map(drawings):
+    axes = drawings["charged_map"].figure.axes[0]
+    limit = axes.images[0].get_clim()[1]
+    assert limit < 0.5 * np.abs(drawings["charged_map"].data["change_per_s_kev"]).max()
 
 
 def test_an_analysis_without_states_still_draws_the_pristine_figures(analysis):

@@ -120,6 +120,7 @@ def test_report_opens_in_a_browser(tmp_path, analysis, drawings, truth):
         (-3.2, 14.2, "−3 ± 14"),
         (1234.0, 210.0, "1234 ± 210"),
         (5.0, 0.0, "5"),
+        (3.07e-6, 1.9e-7, "(3.07 ± 0.19) × 10⁻⁶"),
         (np.nan, 1.0, "not known"),
         (5.0, np.nan, "5 (error unknown)"),
     ],
@@ -135,6 +136,50 @@ def test_numbers_carry_two_digits_of_their_error(value, std, text):
 def test_silicon_verdict_follows_the_significance(analysis, mean, verdict):
     moved = replace(analysis.silicon, mean_1e15=mean, mean_std_1e15=16.0)
     assert verdict in words.silicon_verdict(moved)
+
+
+def test_the_mean_over_cycles_keeps_what_is_common_to_all(analysis):
+    table = analysis.ledgers["untied"]
+    rows = table.rows_of("discharged")
+    values, std, balance, balance_std = words.mean_row(table, "discharged")
+    assert np.allclose(values, table.values[rows].mean(axis=0))
+    assert balance == pytest.approx(table.balance[rows].mean())
+    common = np.array([1.2, 1.5, 0.3])
+    single = np.array([0.8, 1.1, 0.7])
+    assert np.allclose(std, np.hypot(common, single / np.sqrt(rows.sum())))
+    assert balance_std < std.sum()
+
+
+def test_methods_stand_side_by_side_and_only_the_untied_balance_is_a_number(page):
+    table = page[page.index("by every method") : page.index("Discharged state of every cycle")]
+    assert [table.count(f">{name}</th>") for name in ("default", "untied", "windows")] == [1, 1, 1]
+    assert table.count("<td>spent</td>") == 4
+    assert "the cathode that neutrons see differs from the charge by" in table
+
+
+def test_the_information_bound_is_printed_as_such(page, analysis):
+    assert "times this bound" in page
+    exact = replace(analysis, information_uah=analysis.ledgers["default"].stat)
+    assert "are this bound" in words.information_words(exact)
+
+
+@pytest.mark.parametrize("known", [known for known, _ in words.ADVICE])
+def test_every_known_warning_says_what_to_do(known):
+    assert words.advice(f"cycle 3: {known} of something").endswith(".")
+
+
+def test_warnings_are_typeset_with_their_advice(analysis):
+    text = render_report(
+        replace(analysis, warnings=("silicon has moved: -43 +- 8 x 1e15/cm2, 3.0 uAh",)), {}
+    )
+    assert "−43 ± 8 × 10¹⁵/cm², 3.0 µAh" in text
+    assert "What to do: Use the default rows" in text
+
+
+def test_formulas_and_isotopes_are_set_as_in_print():
+    assert words.subscripts("Li3PO4") == "Li₃PO₄"
+    assert words.isotope_printed("6Li") == "⁶Li"
+    assert words.unit_printed("1/s per 1e15/cm2") == "1/s per 10¹⁵/cm²"
 
 
 def test_terminal_tables_print(analysis):

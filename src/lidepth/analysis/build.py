@@ -23,7 +23,6 @@ from lidepth.physics.transport import stack_transport
 Floats = NDArray[np.float64]
 
 _STEP_KEV = 1.0  # tables on a 1 keV grid: linear between points to 1e-6 of the stopping
-_SILICON_LENGTH_NM = 150.0
 _ESCAPE_KEV = 300.0  # below this an alpha is lost in the background of any real spectrum
 
 
@@ -48,7 +47,6 @@ def build_model(run: Run, source: StoppingSource, *, cycles: int) -> ForwardMode
         path_factor=run.instrument.path_factor,
         li6_fraction=fractions[grid.layer],
         knots=cycle_knots(cycles),
-        silicon_profile=silicon_profile(grid),
     )
 
 
@@ -64,21 +62,6 @@ def build_particles(
         _particle(stack, instrument, grid, source, product.projectile, product.energy_kev)
         for product in products
     )
-
-
-def silicon_profile(grid: DepthGrid) -> Floats:
-    """Where one unit of moved silicon goes: out of the anode evenly, into the electrolyte.
-
-    It falls off over 150 nm below the interface, about as deep as an interlayer of a quarter of
-    the first charge reaches; sums to zero; shape (cells,).
-    """
-    profile = np.zeros(grid.cells)
-    anode, cells = grid.of("anode"), grid.of("electrolyte")
-    profile[anode] = -grid.share[anode]
-    edges = grid.depth_nm[cells[0] : cells[-1] + 2] - grid.depth_nm[cells[0]]
-    held = -np.diff(np.exp(-edges / _SILICON_LENGTH_NM))
-    profile[cells] = held / held.sum()
-    return profile
 
 
 def _particle(

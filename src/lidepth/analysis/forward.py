@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.analysis.grid import DepthGrid, ElectrolyteBasis
-from lidepth.analysis.parameters import ParameterSet, knot_weights
+from lidepth.analysis.parameters import SILICON_DEPTH_NM, ParameterSet, knot_weights
 from lidepth.constants import BOHR_KEV2_PER_1E15
 from lidepth.physics.response import (
     CellColumn,
@@ -100,7 +100,6 @@ class ForwardModel:
     path_factor: float
     li6_fraction: Floats
     knots: Floats
-    silicon_profile: Floats
 
     @property
     def hats(self) -> int:
@@ -183,6 +182,20 @@ class ForwardModel:
         steps = [self.parameters.get(shared, f"silicon:{i}", 0.0) for i in range(self.knots.size)]
         return float(weights @ np.array(steps))
 
+    def silicon_profile(self, shared: Floats) -> Floats:
+        """Where one unit of moved silicon goes; sums to zero; shape (cells,).
+
+        Out of the anode evenly, into the electrolyte falling off below the interface.
+        """
+        length = self.parameters.get(shared, "silicon_depth", SILICON_DEPTH_NM)
+        cells = self.grid.of("electrolyte")
+        edges = self.grid.depth_nm[cells[0] : cells[-1] + 2] - self.grid.depth_nm[cells[0]]
+        held = -np.diff(np.exp(-edges / length))
+        profile = np.zeros(self.grid.cells)
+        profile[self.grid.of("anode")] = -self.grid.share[self.grid.of("anode")]
+        profile[cells] = held / held.sum()
+        return profile
+
     def column(
         self, particle: ParticleTables, shared: Floats, setting: Setting, gained: Floats
     ) -> CellColumn:
@@ -190,7 +203,7 @@ class ForwardModel:
         get = self.parameters.get
         areal = self._per_layer(shared, "areal")
         atoms = self.grid.atoms_1e15 * areal
-        extra = np.stack([gained, self.silicon(shared, setting) * self.silicon_profile])
+        extra = np.stack([gained, self.silicon(shared, setting) * self.silicon_profile(shared)])
         electrons = self.grid.electrons_1e15 * areal + 3.0 * extra[0] + 14.0 * extra[1]
         return CellColumn(
             host=self.grid.layer, atoms_1e15=atoms * self.path_factor,
@@ -209,7 +222,9 @@ class ForwardModel:
             if particle.atomic_number == 1:
                 rows[number] *= factor * get(shared, f"triton:{number}", 1.0)
             else:
-                rows[number] *= factor * (1.0 + get(shared, f"shape:{number}", 0.0) * particle.tilt)
+                shape = get(shared, f"shape:{number}", 0.0) * particle.tilt
+                bend = get(shared, f"bend:{number}", 0.0) * particle.tilt**2
+                rows[number] *= factor * (1.0 + shape + bend)
         rows[-2] *= get(shared, "eps_li", 1.0)
         return rows
 

@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 ELEMENT_STOPPING = 0.025  # spread of codes and data for elements above 0.5 MeV
 COMPOUND_STOPPING = 0.04  # Bragg additivity in lithium compounds
 SHAPE_STOPPING = 0.03  # change of that scale per e-fold of energy
+BEND_STOPPING = 0.04  # second-order change of that scale, per e-fold squared
 TRITON_STOPPING = 0.02  # triton against alpha in one layer
 LITHIUM_STOPPING = 0.05  # lithium added to a host, against metallic lithium
 CONTENT = 0.03  # lithium per formula unit of a sputtered film
@@ -28,6 +29,8 @@ TAIL = 0.01  # fraction of counts in the detector's low-energy tail
 RATIO = 0.02  # alphas to tritons reaching the detector
 COULOMB_LOSS = 3e-4  # charge that moves no lithium, per charge passed
 SILICON_STEP = 0.20  # silicon moved between two knots, as a fraction of the film
+SILICON_DEPTH_NM = 110.0  # e-fold depth of moved silicon below the interface
+SILICON_DEPTH = 0.5  # how well its logarithm is known
 SCATTERING = 0.6  # multiple-scattering variance against the first-order formula
 GAIN_DRIFT = 5e-4  # change of the gain over the run
 OFFSET_DRIFT_KEV = 1.0  # change of the offset over the run
@@ -183,6 +186,8 @@ def _stack_parameters(stack: Stack) -> list[Parameter]:
             items += [
                 Parameter(name=f"shape:{number}", label=f"{layer.name} stopping shape", unit="",
                           prior=0.0, std=SHAPE_STOPPING),
+                Parameter(name=f"bend:{number}", label=f"{layer.name} stopping bend", unit="",
+                          prior=0.0, std=BEND_STOPPING),
                 Parameter(name=f"triton:{number}", label=f"{layer.name} triton stopping",
                           unit="x", prior=0.0, std=TRITON_STOPPING, logarithmic=True),
             ]  # fmt: skip
@@ -246,6 +251,8 @@ def _working(run: Run, knots: Floats) -> tuple[Parameter, ...]:
                   prior=0.0, std=GAIN_DRIFT),
         Parameter(name="offset_drift", label="offset drift over the run", unit="keV",
                   prior=0.0, std=OFFSET_DRIFT_KEV),
+        Parameter(name="silicon_depth", label="depth of moved silicon", unit="nm",
+                  prior=math.log(SILICON_DEPTH_NM), std=SILICON_DEPTH, logarithmic=True),
         *(
             Parameter(name=f"silicon:{i}", label=f"silicon moved, cycle {_before(knots, i):g} "
                       f"to {knot:g}", unit="1e15/cm2", prior=0.0, std=SILICON_STEP * film)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lidepth.analysis.build import build_particles, silicon_profile
+from lidepth.analysis.build import build_particles
 from lidepth.analysis.forward import ForwardModel, Setting
 from lidepth.analysis.grid import DepthGrid, depth_grid, electrolyte_basis
 from lidepth.analysis.parameters import shared_parameters
@@ -121,5 +121,5 @@ def _model(
         channel_edges=np.arange(channels + 1, dtype=np.float64),
         path_factor=instrument.path_factor,
         li6_fraction=np.array([layer.material.li6_fraction for layer in stack])[grid.layer],
-        knots=np.array([2.0]), silicon_profile=silicon_profile(grid),
+        knots=np.array([2.0]),
     )  # fmt: skip

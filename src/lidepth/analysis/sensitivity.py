@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 _STEP = 3e-6
 _FWHM_TO_SIGMA2 = 1.0 / (8.0 * np.log(2.0))
-_ONLY_ALPHA, _ONLY_TRITON = ("shape",), ("triton",)
+_ONLY_ALPHA, _ONLY_TRITON = ("shape", "bend"), ("triton",)
 _WIDTHS = ("roughness", "straggling", "scattering")
 _BACKGROUND = ("background", "flat", "back_length")
 
@@ -140,11 +140,12 @@ def _closed_forms(
     }
 
 
-_STACK = ("areal", "stopping", "shape", "triton", "eps_li")
+_MOVED = ("eps_li", "silicon_depth")
+_STACK = ("areal", "stopping", "shape", "bend", "triton", "eps_li", "silicon_depth")
 
 
 def _through_stack(kind: str, setting: Setting) -> bool:
-    return kind in _STACK and not (kind == "eps_li" and setting.cycle == 0.0)
+    return kind in _STACK and not (kind in _MOVED and setting.cycle == 0.0)
 
 
 def _step_of(parameter: Parameter) -> float:

@@ -97,13 +97,13 @@ def _content(
         "information": words.information_words(analysis),
         "modes": words.plain(analysis.modes) if math.isfinite(analysis.modes) else "",
         "exit_angle": f"{analysis.run.instrument.exit_angle_deg:g}",
-        "isotope": analysis.run.instrument.isotope,
+        "isotope": words.isotope_printed(analysis.run.instrument.isotope),
         "stopping": analysis.stopping,
         "parameters_rows": _parameters(analysis),
         "stack": _stack_rows(analysis),
         "fits": _fit_rows(analysis),
         "state_names": _state_names(analysis),
-        "provenance": dict(analysis.provenance),
+        "provenance": {k: v for k, v in analysis.provenance.items() if k not in _facts(analysis)},
         "facts": _facts(analysis),
         "truth": _truth_rows(default, truth),
     }
@@ -195,9 +195,9 @@ def _parameter(parameter: FittedParameter) -> dict[str, Any]:
     known = math.isfinite(parameter.prior_std)
     return {
         "label": parameter.label or parameter.name,
-        "unit": parameter.unit,
+        "unit": words.unit_printed(parameter.unit),
         "prior": words.with_error(parameter.prior, parameter.prior_std) if known else "free",
-        "pull": f"{parameter.pull:+.1f}".replace("-", "−") if known else "—",
+        "pull": f"{round(parameter.pull, 1) + 0.0:+.1f}".replace("-", "−") if known else "—",
         "worrying": known and abs(parameter.pull) > WORRYING_PULL,
     }
 
@@ -217,7 +217,10 @@ def _stack_rows(analysis: Analysis) -> list[dict[str, str]]:
 
 def _state_names(analysis: Analysis) -> list[str]:
     first = analysis.state_parameters[0] if analysis.state_parameters else ()
-    return [f"{p.label or p.name} ({p.unit})" if p.unit else p.label or p.name for p in first]
+    return [
+        f"{p.label or p.name} ({words.unit_printed(p.unit)})" if p.unit else p.label or p.name
+        for p in first
+    ]
 
 
 def _fit_rows(analysis: Analysis) -> list[dict[str, Any]]:

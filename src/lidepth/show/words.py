@@ -13,6 +13,8 @@ from lidepth.model.result import Analysis, MovedSilicon
 
 Floats = NDArray[np.float64]
 DETECTED, INDICATED = 3.0, 2.0
+SMALLEST_DIGITS = 5  # after the point; smaller numbers get a power of ten
+HIGH = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 HOLDS = {
     "anode": "lithium still in the anode",
     "electrolyte": "lithium immobilised in the electrolyte",
@@ -32,6 +34,10 @@ def with_error(value: float, std: float, unit: str = "") -> str:
     if std <= 0:
         return f"{plain(value)}{tail}"
     digits = max(0, 1 - math.floor(math.log10(std)))
+    if digits > SMALLEST_DIGITS:
+        power = math.floor(math.log10(max(abs(value), std)))
+        inside = with_error(value * 10.0**-power, std * 10.0**-power)
+        return f"({inside}) × 10{str(power).translate(HIGH)}{tail}"
     return f"{value:.{digits}f} ± {std:.{digits}f}{tail}".replace("-", "−")
 
 
@@ -194,8 +200,8 @@ def cathode_check(analysis: Analysis) -> str:
         seen, std, balance, balance_std = mean_row(untied, state)
         phrases.append(
             f"{state}, on average over the cycles, the cathode that neutrons see differs from the "
-            f"charge by {with_error(float(seen[2] - by_charge), float(std[2]), 'µAh')}, and the "
-            f"balance is {with_error(balance, balance_std, 'µAh')}"
+            f"charge by {with_error(float(seen[2] - by_charge), float(std[2]), 'µAh')} (error of "
+            f"the neutrons), and the balance is {with_error(balance, balance_std, 'µAh')}"
         )
     return "; ".join(phrases)
 
@@ -205,8 +211,9 @@ ADVICE = (
      "and at the pulls in the figure of the stack: a wave means stopping powers or composition, a "
      "step at a layer's edge its thickness. Try another stopping source (--alternative). The "
      "ledger can be used with its widened errors."),
-    ("from what was believed", "One pull beyond 3 among some thirty parameters is not chance: check "
-     "formula and density of that layer, or bring stopping powers of your own (csv:, srim-file:)."),
+    ("from what was believed", "One pull beyond 3 among some thirty parameters is not chance: "
+     "check formula and density of that layer, or bring stopping powers of your own (csv:, "
+     "srim-file:)."),
     ("are flagged", "Nothing need be done; the maps against time hatch where they lie. If there "
      "are many, look for the cause in the beam log."),
     ("no usable spectrum for", "No analysis brings these rows back; figures leave a gap there. "
@@ -236,6 +243,19 @@ ADVICE = (
 def advice(warning: str) -> str:
     """Return what to do about a warning; empty where there is nothing to say."""
     return next((what for known, what in ADVICE if known in warning), "")
+
+
+def unit_printed(unit: str) -> str:
+    """Return a unit with the signs of print."""
+    for plain_text, printed in (("1e15", "10¹⁵"), ("cm2", "cm²"), ("^2", "²"), ("6Li", "⁶Li")):
+        unit = unit.replace(plain_text, printed)
+    return "×" if unit == "x" else unit
+
+
+def isotope_printed(isotope: str) -> str:
+    """Return an isotope such as 6Li with its mass number set high."""
+    number = isotope.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    return number.translate(HIGH) + isotope[len(number) :]
 
 
 def typeset(text: str) -> str:
