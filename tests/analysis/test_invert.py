@@ -434,7 +434,8 @@ def test_a_state_that_the_model_cannot_explain_is_named(small: Small) -> None:
 
 def test_a_parameter_pulled_far_is_named_unless_the_pristine_fit_did(small: Small) -> None:
     a = small.analysis
-    pulled = replace(a.common[0], value=a.common[0].prior + 4.0 * a.common[0].prior_std)
+    first = a.common[0]  # an areal density: its prior is Gaussian in the logarithm
+    pulled = replace(first, value=first.prior * np.exp(4.0 * first.prior_std / first.prior))
     silent = replace(a.silicon, mean_1e15=0.0)
     notes = fit_warnings((), (pulled,), silent, frozenset())
     assert len(notes) == 1

@@ -24,7 +24,8 @@ def stacks(draw: st.DrawFn) -> Stack:
 
     def film(material: str, low: float, high: float, role: str | None = None) -> Layer:
         return Layer(
-            material=Material.named(material, density_g_cm3=3.0), thickness_nm=draw(st.floats(low, high)),
+            material=Material.named(material, density_g_cm3=3.0),
+            thickness_nm=draw(st.floats(low, high)),
             role=role,  # type: ignore[arg-type]
         )  # fmt: skip
 

@@ -192,8 +192,9 @@ def spectrum_fit(
 
 
 def misfit_probability(fit: SpectrumFit) -> float:
-    """Chance of a larger deviance if the model were right."""
-    return float(stats.chi2.sf(fit.deviance, max(fit.degrees_of_freedom, 1)))
+    """Chance of a larger deviance if the model were right, nearly empty bins taken together."""
+    deviance, freedom = fit.grouped()
+    return float(stats.chi2.sf(deviance, freedom))
 
 
 def _warnings(model: ForwardModel, solution: Solution, fit: SpectrumFit) -> tuple[str, ...]:
@@ -201,13 +202,13 @@ def _warnings(model: ForwardModel, solution: Solution, fit: SpectrumFit) -> tupl
     chance = misfit_probability(fit)
     if chance < MISFIT_PROBABILITY:
         notes.append(
-            f"the pristine fit is not credible: deviance {fit.deviance:.0f} for "
-            f"{fit.degrees_of_freedom} degrees of freedom (chance {chance:.1g}). The stopping "
+            f"the pristine fit is not credible: deviance {fit.grouped()[0]:.0f} for "
+            f"{fit.grouped()[1]} degrees of freedom (chance {chance:.1g}). The stopping "
             "powers or a layer's composition are the usual cause; common errors were widened by "
             f"{misfit_factor(fit):.2f}"
         )
     for parameter in model.parameters.fitted(solution.shared, solution.shared_covariance):
-        if abs(parameter.pull) > CREDIBLE_PULL:
+        if parameter.name not in (*_BACKGROUND, "flux") and abs(parameter.pull) > CREDIBLE_PULL:
             notes.append(
                 f"{parameter.label}: fitted {parameter.value:.4g} {parameter.unit}".rstrip()
                 + f", {parameter.pull:+.1f} standard deviations from what was believed "
@@ -220,4 +221,5 @@ def misfit_factor(fit: SpectrumFit) -> float:
     """Birge factor by which common errors are widened when the pristine fit is not credible."""
     if misfit_probability(fit) >= MISFIT_PROBABILITY:
         return 1.0
-    return float(np.sqrt(fit.deviance / max(fit.degrees_of_freedom, 1)))
+    deviance, freedom = fit.grouped()
+    return float(np.sqrt(deviance / freedom))

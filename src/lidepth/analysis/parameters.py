@@ -130,7 +130,7 @@ def _fitted(parameter: Parameter, value: float, std: float) -> FittedParameter:
         scale, factor = prior, value
     return FittedParameter(
         name=p.name, label=p.label, unit=p.unit, prior=prior, prior_std=p.std * scale,
-        value=value, std=std * factor,
+        value=value, std=std * factor, logarithmic=p.logarithmic,
     )  # fmt: skip
 
 

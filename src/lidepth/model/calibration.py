@@ -50,7 +50,8 @@ class Calibration:
 class FittedParameter:
     """One nuisance or instrument parameter: what was believed before, and after.
 
-    ``prior_std`` is infinite where nothing was believed before.
+    ``prior_std`` is infinite where nothing was believed before.  A ``logarithmic`` parameter has
+    its Gaussian prior in the logarithm; ``prior_std`` is then the prior times the logarithm's.
     """
 
     name: str
@@ -60,12 +61,15 @@ class FittedParameter:
     prior_std: float
     value: float
     std: float
+    logarithmic: bool = False
 
     @property
     def pull(self) -> float:
         """Distance from the prior in prior standard deviations; nan without a prior."""
         if not math.isfinite(self.prior_std) or self.prior_std == 0:
             return math.nan
+        if self.logarithmic:
+            return math.log(self.value / self.prior) / (self.prior_std / self.prior)
         return (self.value - self.prior) / self.prior_std
 
 
@@ -107,6 +111,20 @@ class SpectrumFit:
     def deviance(self) -> float:
         """Poisson deviance over the fitted bins; about the degrees of freedom if all is well."""
         return float(np.sum(self.residuals**2))
+
+    def grouped(self, least: float = 10.0) -> tuple[float, int]:
+        """Deviance and degrees of freedom with neighbours summed to ``least`` expected counts.
+
+        Nearly empty bins have a deviance well below one each, and would hide a misfit.
+        """
+        expected, counts = self.model[self.mask], self.counts[self.mask]
+        group = np.floor(np.cumsum(expected) / least).astype(np.int64)
+        starts = np.flatnonzero(np.diff(group, prepend=-1))
+        m = np.maximum(np.add.reduceat(expected, starts), 1e-9)
+        n = np.add.reduceat(counts, starts)
+        log = np.log(np.where(n > 0, n / m, 1.0))
+        deviance = float(np.sum(2.0 * (m - n + n * log)))
+        return deviance, max(int(starts.size) - self.parameters, 1)
 
     @property
     def degrees_of_freedom(self) -> int:

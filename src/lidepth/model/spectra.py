@@ -196,4 +196,4 @@ class SpectrumSeries:
 def seconds(times: NDArray[np.datetime64], origin: np.datetime64) -> NDArray[np.float64]:
     """Times in s since ``origin``."""
     spans = (np.asarray(times, "datetime64[ns]") - origin).astype("timedelta64[ns]")
-    return np.asarray(spans.astype(np.int64) * 1e-9, dtype=np.float64)
+    return np.asarray(spans.astype(np.int64) / 1e9, dtype=np.float64)

@@ -26,7 +26,7 @@ def setup(analysis: Analysis) -> Drawing:
     _scene(scene, analysis.run.instrument.exit_angle_deg)
     _column(column, analysis.stack)
     scene.set_title("set-up (not to scale)")
-    column.set_title("stack after self-calibration (to scale)")
+    column.set_title("stack as fitted (to scale)")
     layers = tuple(analysis.stack)
     angle = analysis.run.instrument.exit_angle_deg
     return Drawing(
@@ -43,7 +43,7 @@ def setup(analysis: Analysis) -> Drawing:
             "Set-up and cell. Left: neutrons pass the beam monitor and reach the cell; alphas and "
             f"tritons leave it towards the detector at {angle:g}° to the surface normal. "
             "Right: the layers of the cell from the detector side (top) inwards, with the "
-            "thicknesses found by self-calibration on the pristine spectrum, to scale. "
+            "thicknesses found by the fit of the pristine spectrum and the run, to scale. "
             "Thicknesses in nm rest on the stated densities; what the particles measure is areal "
             "density."
         ),
