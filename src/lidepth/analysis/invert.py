@@ -13,7 +13,7 @@ from lidepth.analysis.calibrate import Calibrated
 from lidepth.analysis.fit import Observation, Progress, Solution, Tie, solve, state_prior
 from lidepth.analysis.forward import ANODE, CATHODE, ForwardModel, Setting, region_rows
 from lidepth.analysis.parameters import with_working
-from lidepth.analysis.reduce import Reduction, rebin
+from lidepth.analysis.reduce import Reduction, find_steps, rebin
 from lidepth.constants import LI_ATOMS_PER_UAH
 from lidepth.model.cycling import StateSpectrum
 from lidepth.model.result import Run
@@ -161,9 +161,11 @@ def _ties(
 
 
 def first_charge_uah(run: Run) -> float:
-    """Largest net charge of the cell in the run; without a log what the anode could hold."""
+    """Charge of the first charging step; without a log what the anode could hold."""
     if run.log is not None:
-        return float(np.max(run.log.charge_uah))
+        for step in find_steps(run.log, run.series.origin):
+            if step.kind == "charge":
+                return step.charge_uah
     silicon = run.stack.layer("anode").areal_density_1e15
     return 3.0 * silicon / lithium_per_uah(run)
 
