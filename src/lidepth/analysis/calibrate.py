@@ -13,6 +13,7 @@ from lidepth.analysis.fit import Observation, Progress, Solution, solve, state_p
 from lidepth.analysis.forward import ForwardModel, Setting
 from lidepth.analysis.parameters import ParameterSet, shared_parameters
 from lidepth.analysis.reduce import analysed_bins, rebin
+from lidepth.analysis.scan import start_cover
 from lidepth.errors import BadData, NotConverged
 from lidepth.model.calibration import SelfCalibration, SpectrumFit
 from lidepth.model.cycling import StateSpectrum
@@ -63,8 +64,9 @@ def calibrate(
     model = model.with_parameters(_starting_parameters(run, model, counts, pristine.live_s))
     if run.background is not None:
         model = _with_blank(model, run.background, per_bin)
+    require_escape(model, model.parameters.start)
+    model = start_cover(model, counts, pristine.live_s)
     shared = model.parameters.start
-    require_escape(model, shared)
     mask = fit_mask(model, shared)
     free, prior, precision = state_prior(
         model, flux_std=1.0, deviation=np.eye(model.hats), moving=False

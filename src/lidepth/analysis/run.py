@@ -86,8 +86,10 @@ def analyze(
         untied = account(run, reduction, free, method="untied", widen=widen, remark=_UNTIED)
         ledgers["untied"] = untied
         tell("check the cathode", 1.0)
-    windows, bias = window_ledger(run, reduction, calibrated, inversion, default)
-    ledgers["windows"] = windows
+    by_windows = window_ledger(run, reduction, calibrated, inversion, default)
+    bias = np.full(default.values.shape, np.nan)
+    if by_windows is not None:
+        ledgers["windows"], bias = by_windows
     tell("profiles", 0.0)
     profiles = depth_profiles(reduction, inversion, calibrated.mask, widen=widen)
     silicon = moved_silicon(run, reduction, inversion)
@@ -107,6 +109,11 @@ def analyze(
         *fit_warnings(fits, common, silicon, known),
         *ledger_warnings(default, untied, first),
     ]
+    if by_windows is None:
+        warnings.append(
+            "alphas of the cathode do not leave the cell: Eq. 4 has no normaliser, and the ledger "
+            "has no windows rows"
+        )
     if alternative is not None:
         warnings += _other_source(run, alternative, reduction, default, tell)
     tell("profiles", 1.0)

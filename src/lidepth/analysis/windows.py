@@ -21,6 +21,7 @@ from lidepth.model.result import Run
 Floats = NDArray[np.float64]
 
 _SIGNS = np.array([1.0, 1.0, -1.0])  # the cathode's row is what is missing
+_LEAST_CATHODE_KEV = 300.0  # below this the cathode window holds nothing but background
 _MARGIN_KEV = 60.0  # resolution tails beyond the outer edges of anode and cathode
 
 
@@ -36,9 +37,15 @@ def window_regions_kev(calibrated: Calibrated) -> dict[str, tuple[float, float]]
 
 def window_ledger(
     run: Run, reduction: Reduction, calibrated: Calibrated, inversion: Inversion, fitted: Ledger
-) -> tuple[Ledger, Floats]:
-    """Eq. 4 by windows, and the bias, in uAh, that the forward model predicts for it; (n, 3)."""
+) -> tuple[Ledger, Floats] | None:
+    """Eq. 4 by windows, and the bias, in uAh, that the forward model predicts for it; (n, 3).
+
+    None where Eq. 4 has no normaliser, because alphas of the cathode do not leave the cell.
+    """
     selectors = _selectors(calibrated)
+    cathode = interface_energies_kev(calibrated.model, calibrated.solution.shared)["cathode"]
+    if cathode[1] < _LEAST_CATHODE_KEV:
+        return None
     exposures = np.array([seen.setting.exposure for seen in inversion.observations])
     counts = np.array([seen.counts for seen in inversion.observations])
     expected = np.array([p.total for p in inversion.solution.predictions])
