@@ -27,6 +27,7 @@ _DEVIATION_AMPLITUDE, _DEVIATION_BULK = 0.05, 0.002
 
 _MONITOR_STABILITY = 0.003  # how well a beam monitor follows the beam on the cell over a run
 _UNMONITORED = 0.05  # how well a reactor's beam holds without a monitor
+_UNCOUNTED_CYCLE = 2.0  # without a log any state may be one in which silicon has moved
 _CONSERVATION = 0.002  # lithium that leaves the stack under the beam, of the first charge
 _COULOMB_FLOOR_UAH = 5e-4  # rounding of a logged current
 
@@ -107,7 +108,7 @@ def _observations(
     last = max((state.time_s for state in reduction.states), default=1.0)
     seen = [calibrated.observation]
     for state in reduction.states:
-        setting, flux_std = _setting(reduction.pristine, state, last)
+        setting, flux_std = _setting(run, reduction.pristine, state, last)
         free, prior, precision = state_prior(model, flux_std=flux_std, deviation=deviation)
         seen.append(
             Observation(
@@ -119,7 +120,9 @@ def _observations(
     return seen
 
 
-def _setting(pristine: StateSpectrum, state: StateSpectrum, last_s: float) -> tuple[Setting, float]:
+def _setting(
+    run: Run, pristine: StateSpectrum, state: StateSpectrum, last_s: float
+) -> tuple[Setting, float]:
     """Exposure by the monitor where there is one, by live time else; and how sure it is."""
     monitored = state.monitor > 0 and pristine.monitor > 0
     exposure, std = state.live_s, _UNMONITORED
@@ -129,7 +132,7 @@ def _setting(pristine: StateSpectrum, state: StateSpectrum, last_s: float) -> tu
         std = math.sqrt(counting + _MONITOR_STABILITY**2)
     setting = Setting(
         exposure=exposure, live_s=state.live_s, run_fraction=state.time_s / last_s,
-        cycle=float(state.cycle),
+        cycle=float(state.cycle) if run.log is not None else _UNCOUNTED_CYCLE,
     )  # fmt: skip
     return setting, std
 

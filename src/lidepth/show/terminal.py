@@ -19,7 +19,12 @@ MOST_ROWS = 12
 
 
 def ledger_table(ledger: Ledger, state: str = "discharged") -> Table:
-    """Return the rows of one state; of many cycles the first and the last ones."""
+    """Return the rows of one state; of many cycles the first and the last ones.
+
+    A ledger without that state, of chosen time ranges say, is shown from its first state.
+    """
+    if state not in ledger.state and len(ledger):
+        state = ledger.state[0]
     table = Table(title=f"Lithium ledger, {state}, µAh (± total, 68 %)", title_justify="left")
     table.add_column("cycle", justify="right")
     for role in REGIONS:
@@ -44,7 +49,12 @@ def warnings_panel(warnings: Iterable[str]) -> RenderableType:
     if not listed:
         return Text("no warnings", style="green")
     body = Text("\n".join(f"• {warning}" for warning in listed))
-    return Panel(body, title=f"{len(listed)} warnings", border_style="yellow", title_align="left")
+    return Panel(
+        body,
+        title=f"{len(listed)} warning{'s' * (len(listed) > 1)}",
+        border_style="yellow",
+        title_align="left",
+    )
 
 
 def summary_panel(analysis: Analysis) -> Panel:
