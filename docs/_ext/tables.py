@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from pydantic import BaseModel
+
 MARKER = re.compile(r"^%%TABLE (\w+)(?: (\S+))?%%$", re.MULTILINE)
 
 # What the models do not say: unit (or kind of value) and meaning of every key of experiment.yaml.
@@ -91,17 +93,64 @@ KEYS: dict[str, tuple[str, str]] = {
     "instrument.calibration.gain": ("energy", "Energy per channel."),
     "instrument.calibration.offset_uncertainty": ("energy", "Standard uncertainty of the offset."),
     "instrument.calibration.gain_uncertainty": ("%", "Standard uncertainty of the gain."),
-    "data.spectra": ("glob", "The spectra of the run, such as `spectra/*.Spe`."),
+    "data.spectra": (
+        "glob or mapping",
+        "The spectra of the run, such as `spectra/*.Spe`; a mapping says more of them (below).",
+    ),
+    "data.spectra.files": ("glob", "Which files."),
+    "data.spectra.format": (
+        "name",
+        "One of the [formats](formats.md); if absent, suffix and content decide. Columns of "
+        "numbers (`text`) are never guessed.",
+    ),
+    "data.spectra.time_zone": (
+        "name",
+        "Of times without one, such as `Europe/Amsterdam`; they then become UTC.",
+    ),
+    "data.spectra.dialect": ("mapping", "How columns of text are to be read, for `format: text`."),
+    "data.spectra.dialect.columns": (
+        "list",
+        "What each column is: `channel`, `energy` (keV), `counts`, or `-` for neither.",
+    ),
+    "data.spectra.dialect.delimiter": ("text", "Between columns; if absent, any blanks."),
+    "data.spectra.dialect.skip": ("lines", "Lines before the numbers."),
+    "data.spectra.dialect.comment": ("text", "Lines that begin so are passed over."),
+    "data.spectra.dwell": ("time", "List mode: events gathered into one spectrum."),
+    "data.spectra.channels": ("number", "List mode: channels of a spectrum."),
+    "data.spectra.detector": ("name", "The detector to analyse, where a run has several."),
     "data.monitor": (
         "path",
         "Table with `file` and any of `start`, `live_s`, `monitor_counts`; its times win over "
         "those of the spectrum headers.",
     ),
     "data.cycler": (
-        "path",
-        "Table with `time`, `voltage_V`, `current_uA`, charge positive. Without it nothing ties "
+        "path or mapping",
+        "The cycler log; a glob joins several files in order of time. Without a log nothing ties "
         "the cathode to the charge.",
     ),
+    "data.cycler.files": ("path or glob", "Which file, or files."),
+    "data.cycler.format": (
+        "name",
+        "One of the [formats](formats.md); if absent, suffix and content decide.",
+    ),
+    "data.cycler.time_zone": (
+        "name",
+        "Of times without one, such as `Europe/Amsterdam`; they then become UTC, the hour that "
+        "comes twice in autumn included.",
+    ),
+    "data.cycler.columns": (
+        "mapping",
+        "For `format: csv`: the heading of `time` (wall time) or `elapsed`, `voltage`, `current`.",
+    ),
+    "data.cycler.units": (
+        "mapping",
+        "For `format: csv`: the unit of `elapsed`, `voltage` and `current`.",
+    ),
+    "data.cycler.positive": (
+        "word",
+        "For `format: csv`: whether a positive current is `charge` or `discharge`.",
+    ),
+    "data.cycler.start": ("time", "Wall time of the first row, where the file has none."),
     "data.pristine": (
         "times or glob",
         "Spectra of the cell before its first charge: `START .. STOP`, a list of two times, or a "
@@ -112,7 +161,11 @@ KEYS: dict[str, tuple[str, str]] = {
         "Spectra of a blank. What is fitted to them is believed of the background beforehand, "
         "within 20 %; nothing is subtracted.",
     ),
-    "data.clock_offset": ("time", "Added to the times of the cycler, for clocks that disagree."),
+    "data.clock_offset": (
+        "time",
+        "Added to the times of the cycler, for clocks that disagree; if absent, it is found from "
+        "the data.",
+    ),
 }
 
 PRIORS: dict[str, tuple[str, str]] = {
@@ -169,8 +222,10 @@ def _default(field: Any) -> str:
     if field.is_required():
         return "**required**"
     default = field.get_default(call_default_factory=True)
-    if default is None or default in ("", {}, []):
+    if default is None or default in ("", {}, []) or isinstance(default, BaseModel):
         return "none"
+    if isinstance(default, list):
+        return f"`[{', '.join(default)}]`"
     return f"`{default}`"
 
 

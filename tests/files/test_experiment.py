@@ -56,7 +56,9 @@ def test_a_description_becomes_nouns(tmp_path: Path) -> None:
     assert instrument.detector.fwhm_rel_std == 0.15
     np.testing.assert_allclose(np.sqrt(np.diag(instrument.calibration.covariance)), [3.0, 0.006])
     assert experiment.data.clock_offset_s == -3600.0
-    assert experiment.data.cycler == tmp_path / "cycler.csv"
+    assert experiment.data.folder == tmp_path
+    assert experiment.data.cycler is not None
+    assert experiment.data.cycler.glob == "cycler.csv"
     assert experiment.data.monitor is None
 
 

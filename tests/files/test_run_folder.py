@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lidepth.analysis.quality import gaps_and_steps
 from lidepth.errors import BadData, BadInput, StoreError, WrongFormat
-from lidepth.files.experiment import read_experiment
-from lidepth.files.quality import gaps_and_steps
 from lidepth.files.raw import write_spe
-from lidepth.files.run_folder import read_background, read_run
+from lidepth.files.run_folder import read_run
 from lidepth.model.spectra import Quality, SpectrumSeries
 
 Campaign = Callable[..., Path]
@@ -189,11 +188,11 @@ def test_background_spectra_are_read_on_their_own(campaign: Campaign) -> None:
     path = campaign(extra_data={"background": "empty/*.Spe"})
     write_spe(path.parent / "empty" / "a.Spe", np.ones(64, int),
               start=np.datetime64("2019-12-31T00:00:00"), live_s=480, real_s=480)  # fmt: skip
-    background = read_background(read_experiment(path))
+    background = read_run(path).background
     assert background is not None
     assert background.counts.sum() == 64
     assert len(read_run(path).series) == 12
-    assert read_background(read_experiment(campaign("other"))) is None
+    assert read_run(campaign("other")).background is None
 
 
 def test_monitor_column_order_is_free(campaign: Campaign) -> None:
@@ -216,7 +215,7 @@ def test_a_rest_only_log_needs_a_named_pristine_period(campaign: Campaign, log_o
 def test_spectra_beyond_memory_are_refused(
     campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lidepth.files.run_folder.MAX_CELLS", 100)
+    monkeypatch.setattr("lidepth.files.assemble.MAX_CELLS", 100)
     with pytest.raises(BadInput, match="memory"):
         read_run(campaign())
 

@@ -10,7 +10,6 @@ from typing import Any
 import yaml
 
 from lidepth.errors import BadInput, WrongFormat
-from lidepth.files._text import read_text
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16
@@ -34,13 +33,12 @@ class _Open:
         return f"{self.place}.{key}" if self.place else str(key)
 
 
-def load_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """Return the mapping in a YAML file, and the line of every dotted place in it.
+def load_yaml(text: str, path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """Return the mapping in a YAML text, and the line of every dotted place in it.
 
     Raises WrongFormat or another BadInput, naming file and line, for anything but one plain
-    mapping of at most 256 KiB.
+    mapping.  Read at most MAX_BYTES of it: ``path`` is for messages only.
     """
-    text = read_text(path, limit_bytes=MAX_BYTES)
     try:
         lines = dict(_places(text, path))
         tree = yaml.safe_load(text)

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from lidepth.errors import BadInput, LidepthError, OutOfRange, UnknownKey
-from lidepth.files._text import nearest, parse_time
-from lidepth.files._yaml import load_yaml
+from lidepth.files._text import nearest, parse_time, read_text
+from lidepth.files._yaml import MAX_BYTES, load_yaml
+from lidepth.files.cyclers.format import ColumnMap
 from lidepth.files.experiment_text import (
     MODELS,
     CellText,
+    CyclerText,
     DataText,
     ExperimentText,
     InstrumentText,
     LayerText,
+    SpectraText,
 )
+from lidepth.files.readers.raw_spectrum import Dialect
 from lidepth.model.calibration import Calibration
 from lidepth.model.instrument import Detector, Instrument
 from lidepth.model.material import Material
@@ -36,26 +41,53 @@ _RANGE = re.compile(r"^\s*(\d{4}-.*?|\S.*?(?=\s))\s*\.\.\s+(\S.*?)\s*$")
 
 
 @dataclass(frozen=True, kw_only=True)
+class SpectrumFiles:
+    """The files of spectra: a glob, the format (empty: guessed), and how to read it.
+
+    ``detector`` is the one to analyse, None for the only one; ``time_zone`` of the times in the
+    files, None where they share the clock of the cycler.
+    """
+
+    glob: str
+    format: str = ""
+    dialect: Dialect = field(default_factory=Dialect)
+    detector: str | None = None
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CyclerFiles:
+    """The files of the cycler log: a path or glob, the format (empty: guessed), how to read it."""
+
+    glob: str
+    format: str = ""
+    columns: ColumnMap = field(default_factory=ColumnMap)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataPaths:
     """Where the data lie.
 
-    ``spectra`` and ``background`` are globs, ``pristine`` a time range, a glob or None (before
-    the first current); relative paths start at ``folder``.  ``clock_offset_s`` is added to the
-    times of the cycler.
+    ``background`` is a glob, ``pristine`` a time range, a glob or None (before the first current);
+    relative paths start at ``folder``.  ``clock_offset_s`` is added to the times of the cycler,
+    None to find it from the data.
     """
 
     folder: Path
-    spectra: str
+    spectra: SpectrumFiles
     monitor: Path | None = None
-    cycler: Path | None = None
+    cycler: CyclerFiles | None = None
     pristine: TimeRange | str | None = None
     background: str | None = None
-    clock_offset_s: float = 0.0
+    clock_offset_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """A checked experiment.yaml; ``area_cm2`` with relative standard uncertainty."""
+    """A checked experiment.yaml; ``area_cm2`` with relative standard uncertainty.
+
+    ``text`` is the file as written, which a run file keeps.
+    """
 
     title: str
     stack: Stack
@@ -64,6 +96,7 @@ class Experiment:
     area_rel_std: float
     data: DataPaths
     source: str
+    text: str = ""
 
 
 def read_experiment(path: str | Path) -> Experiment:
@@ -73,7 +106,15 @@ def read_experiment(path: str | Path) -> Experiment:
     file, the line and the dotted key.
     """
     file = Path(path)
-    tree, lines = load_yaml(file)
+    return parse_experiment(read_text(file, limit_bytes=MAX_BYTES), file)
+
+
+def parse_experiment(content: str, file: Path) -> Experiment:
+    """Check the text of an experiment.yaml; ``file`` is for messages and relative paths.
+
+    Raises what ``read_experiment`` raises.
+    """
+    tree, lines = load_yaml(content, file)
 
     def place(dotted: str) -> str:
         known = dotted
@@ -94,6 +135,7 @@ def read_experiment(path: str | Path) -> Experiment:
         area_rel_std=_share(text.cell.area_uncertainty, place("cell.area_uncertainty")),
         data=_paths(text.data, file.parent, place),
         source=str(file),
+        text=content,
     )
 
 
@@ -257,18 +299,72 @@ def _check_energies(text: InstrumentText, place: Place) -> None:
 
 
 def _paths(text: DataText, folder: Path, place: Place) -> DataPaths:
-    for key in ("spectra", "monitor", "cycler", "background"):
-        if (given := getattr(text, key)) is not None and (not given.strip() or "\0" in given):
+    paths = {
+        "spectra": text.spectra.files, "monitor": text.monitor, "background": text.background,
+        "cycler": text.cycler.files if text.cycler is not None else None,
+    }  # fmt: skip
+    for key, given in paths.items():
+        if given is not None and (not given.strip() or "\0" in given):
             raise BadInput("no path is given", where=place(f"data.{key}"), expected="a path")
+    offset = text.clock_offset
     return DataPaths(
         folder=folder,
-        spectra=text.spectra,
+        spectra=_spectra(text.spectra, place),
         monitor=folder / text.monitor if text.monitor else None,
-        cycler=folder / text.cycler if text.cycler else None,
+        cycler=_cycler(text.cycler, place) if text.cycler is not None else None,
         pristine=_pristine(text.pristine, place("data.pristine")),
         background=text.background,
-        clock_offset_s=quantity(text.clock_offset, "s", where=place("data.clock_offset")),
-    )
+        clock_offset_s=None if offset is None
+        else quantity(offset, "s", where=place("data.clock_offset")),
+    )  # fmt: skip
+
+
+def _spectra(text: SpectraText, place: Place) -> SpectrumFiles:
+    dwell_s = np.nan
+    if text.dwell is not None:
+        where = place("data.spectra.dwell")
+        dwell_s = quantity(text.dwell, "s", where=where)
+        if not 0 < dwell_s < 1e7:
+            raise OutOfRange(f"a dwell of {dwell_s:g} s cannot be", where=where,
+                             expected="more than 0 s and less than 100 days")  # fmt: skip
+    written = text.dialect
+    return SpectrumFiles(
+        glob=text.files, format=text.format, detector=text.detector,
+        time_zone=_zone(text.time_zone, place("data.spectra.time_zone")),
+        dialect=Dialect(
+            columns=tuple(written.columns), delimiter=written.delimiter, skip=written.skip,
+            comment=written.comment, dwell_s=dwell_s, channels=text.channels,
+        ),
+    )  # fmt: skip
+
+
+def _cycler(text: CyclerText, place: Place) -> CyclerFiles:
+    start = None
+    if text.start is not None:
+        start = parse_time(text.start, where=place("data.cycler.start"))
+    return CyclerFiles(
+        glob=text.files, format=text.format,
+        columns=ColumnMap(
+            time_zone=_zone(text.time_zone, place("data.cycler.time_zone")),
+            names={str(key): name for key, name in text.columns.items()},
+            units={str(key): unit for key, unit in text.units.items()},
+            positive=text.positive, start=start,
+        ),
+    )  # fmt: skip
+
+
+def _zone(name: str | None, where: str) -> str | None:
+    """Check the name of a time zone."""
+    if name is None:
+        return None
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise BadInput(
+            f"no time zone is called {name[:60]!r}", where=where,
+            expected="a name such as Europe/Amsterdam or UTC", remedy="correct the name",
+        ) from error  # fmt: skip
+    return name
 
 
 def _pristine(

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 Quantity = Annotated[str | int | float, WithJsonSchema({"type": "string"})]
 """Text with a unit; bare numbers pass the model and are refused, by name, when converted."""
@@ -67,17 +75,81 @@ class InstrumentText(_Keys):
     )
 
 
+class _FilesText(_Keys):
+    """Files of one instrument: a mapping, or in short only the path or glob."""
+
+    files: str = Field(description="path or glob", examples=["spectra/*.Spe"])
+    format: str = Field("", description="by name; default: what suffix and content show")
+    time_zone: str | None = Field(
+        None, description="of times without one", examples=["Europe/Amsterdam"]
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_short(cls, given: Any) -> Any:
+        return {"files": given} if isinstance(given, str) else given
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler.resolve_ref_schema(handler(schema))]}
+
+
+class DialectText(_Keys):
+    """How columns of text are to be read."""
+
+    columns: list[Literal["channel", "energy", "counts", "-"]] = Field(
+        ["counts"], min_length=1, max_length=64, description="in order; - is passed over"
+    )
+    delimiter: str = Field("", max_length=4, description="default: any blanks")
+    skip: int = Field(0, ge=0, le=100_000, description="lines before the numbers")
+    comment: str = Field("#", max_length=4, description="begins lines that are passed over")
+
+
+class SpectraText(_FilesText):
+    """The spectra; in short only their glob."""
+
+    dialect: DialectText = Field(
+        default_factory=lambda: DialectText.model_validate({}), description="for format: text"
+    )
+    dwell: Quantity | None = Field(
+        None, description="list mode: time gathered into one spectrum", examples=["8 min"]
+    )
+    channels: int = Field(0, ge=0, le=2**20, description="list mode: channels of a spectrum")
+    detector: str | None = Field(None, description="the one to analyse, if there are several")
+
+
+class CyclerText(_FilesText):
+    """The cycler log; in short only its path or glob."""
+
+    columns: dict[Literal["time", "elapsed", "voltage", "current"], str] = Field(
+        {}, description="format: csv: heading of each", examples=[{"voltage": "U_cell"}]
+    )
+    units: dict[Literal["elapsed", "voltage", "current"], str] = Field(
+        {}, description="format: csv: unit of each", examples=[{"current": "mA"}]
+    )
+    positive: Literal["charge", "discharge"] = Field(
+        "charge", description="format: csv: what a positive current does"
+    )
+    start: str | datetime | None = Field(
+        None, description="wall time of the first row, if the file has none"
+    )
+
+
 class DataText(_Keys):
     """Where the data lie, as written; paths from the folder of the file."""
 
-    spectra: str = Field(description="glob", examples=["spectra/*.Spe"])
+    spectra: SpectraText = Field(description="glob, or a mapping", examples=["spectra/*.Spe"])
     monitor: str | None = None
-    cycler: str | None = None
+    cycler: CyclerText | None = Field(None, description="path or glob, or a mapping")
     pristine: str | list[str | datetime | date] | None = Field(
         None, description='"START .. STOP", a list of two times, or a glob'
     )
     background: str | None = Field(None, description="glob")
-    clock_offset: Quantity = Field("0 s", description="added to the times of the cycler")
+    clock_offset: Quantity | None = Field(
+        None, description="added to the times of the cycler; default: found from the data"
+    )
 
 
 class ExperimentText(_Keys):
@@ -92,6 +164,7 @@ class ExperimentText(_Keys):
 MODELS: dict[str, type[BaseModel]] = {
     "": ExperimentText, "cell": CellText, "cell.stack": LayerText, "instrument": InstrumentText,
     "instrument.detector": DetectorText, "instrument.calibration": CalibrationText,
-    "data": DataText,
+    "data": DataText, "data.spectra": SpectraText, "data.spectra.dialect": DialectText,
+    "data.cycler": CyclerText,
 }  # fmt: skip
 """Model by dotted place, list indices left out."""

@@ -14,8 +14,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from lidepth.errors import BadInput, LidepthError, UnknownKey
-from lidepth.files._text import nearest, parse_time
-from lidepth.files._yaml import load_yaml
+from lidepth.files._text import nearest, parse_time, read_text
+from lidepth.files._yaml import MAX_BYTES, load_yaml
 from lidepth.files.experiment_text import LayerText, Quantity
 from lidepth.model.calibration import Calibration
 from lidepth.model.instrument import Detector, Instrument
@@ -124,7 +124,7 @@ def read_plan(path: str | Path) -> CampaignPlan:
     file, the line and the key.
     """
     file = Path(path)
-    tree, lines = load_yaml(file)
+    tree, lines = load_yaml(read_text(file, limit_bytes=MAX_BYTES), file)
     place = _Places(file, lines)
     try:
         text = PlanText.model_validate(tree)

@@ -1,4 +1,4 @@
-"""The tables beside the spectra: monitor.csv and cycler.csv."""
+"""The table beside the spectra: monitor.csv."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lidepth.errors import BadInput, OutOfRange, Truncated, WrongFormat
-from lidepth.files._text import nearest, parse_time, parse_times, read_text
-from lidepth.model.cycling import CyclerLog
+from lidepth.files._text import nearest, parse_time, read_text
 
 MAX_BYTES = 256 * 1024**2
 MONITOR_COLUMNS = ("file", "start", "live_s", "monitor_counts")
-CYCLER_COLUMNS = ("time", "voltage_V", "current_uA")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +34,7 @@ def read_monitor(path: Path) -> tuple[MonitorRow, ...]:
 
     Raises WrongFormat, OutOfRange, Truncated or BadInput with file and line.
     """
-    header, rows, lines = _table(path, required=("file",), known=MONITOR_COLUMNS)
+    header, rows, lines = read_table(path, required=("file",), known=MONITOR_COLUMNS)
     found: dict[str, MonitorRow] = {}
     for row, line in zip(rows, lines, strict=True):
         cells = dict(zip(header, row, strict=True))
@@ -59,40 +56,13 @@ def read_monitor(path: Path) -> tuple[MonitorRow, ...]:
     return tuple(found.values())
 
 
-def read_cycler(path: Path, *, clock_offset_s: float = 0.0) -> CyclerLog:
-    """Read cycler.csv: time, voltage_V, current_uA (charge positive); column order is free.
-
-    ``clock_offset_s`` is added to every time.  Raises WrongFormat, OutOfRange, Truncated or
-    BadInput with file and line.
-    """
-    header, rows, lines = _table(path, required=CYCLER_COLUMNS, known=CYCLER_COLUMNS)
-    column = {name: header.index(name) for name in CYCLER_COLUMNS}
-    time = parse_times([row[column["time"]].strip() for row in rows], path=path, lines=lines)
-    backwards = np.flatnonzero(np.diff(time.astype(np.int64)) < 0)
-    if backwards.size:
-        raise BadInput(
-            "time runs backwards", where=f"{path}, line {lines[int(backwards[0]) + 1]}",
-            expected="rows in order of time",
-            remedy="sort the rows, or correct the clock change (winter time?) in the export",
-        )  # fmt: skip
-    if len(rows) < 2:
-        raise Truncated(
-            "a single row is no cycler log", where=f"{path}, line {lines[0]}",
-            expected="at least two rows", remedy="export the whole log",
-        )  # fmt: skip
-    offset = np.timedelta64(round(clock_offset_s * 1e9), "ns")
-    return CyclerLog(
-        time=time + offset,
-        voltage_v=_column(rows, lines, column["voltage_V"], path, "voltage_V"),
-        current_ua=_column(rows, lines, column["current_uA"], path, "current_uA"),
-        source=str(path),
-    )
-
-
-def _table(
+def read_table(
     path: Path, *, required: Sequence[str], known: Sequence[str]
 ) -> tuple[list[str], list[list[str]], list[int]]:
-    """Return header, rows and the line number of each row; blank lines are skipped."""
+    """Return header, rows and the line number of each row of a csv; blank lines are skipped.
+
+    Raises WrongFormat or Truncated with file and line.
+    """
     reader = csv.reader(io.StringIO(read_text(path, limit_bytes=MAX_BYTES), newline=""))
     rows: list[list[str]] = []
     lines: list[int] = []
@@ -167,23 +137,3 @@ def _number(text: str, where: str, column: str) -> float:
     if not 0 <= value < 1e18:
         raise OutOfRange(f"{text} cannot be", where=f"{where}, {column}", expected="0 or more")
     return value
-
-
-def _column(
-    rows: list[list[str]], lines: list[int], index: int, path: Path, name: str
-) -> NDArray[np.float64]:
-    values = np.empty(len(rows))
-    for i, row in enumerate(rows):
-        try:
-            values[i] = float(row[index])
-        except ValueError:
-            values[i] = np.nan
-    bad = np.flatnonzero(~(np.abs(values) < 1e12))
-    if bad.size:
-        row_number = int(bad[0])
-        raise WrongFormat(
-            f"{rows[row_number][index][:40]!r} is not a number",
-            where=f"{path}, line {lines[row_number]}, {name}", expected="a finite number",
-            remedy="correct or remove the row",
-        )  # fmt: skip
-    return values

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +22,18 @@ class CyclerLog:
     """Voltage and current of the whole cell.
 
     ``time`` (n,) datetime64[ns], increasing; ``voltage_v`` (n,); ``current_ua`` (n,), charge
-    positive; a current holds from its time until the next row.
+    positive; a current holds from its time until the next row.  ``anchored`` is False when the
+    file gives no wall time: ``time`` then counts from 1970.  ``vendor`` holds what else the file
+    had, by its name in the Battery Data Format (such as ``Step Count`` or ``Charging Capacity /
+    Ah``), (n,) each: for comparison, never used in place of our own derivation.
     """
 
     time: NDArray[np.datetime64]
     voltage_v: NDArray[np.float64]
     current_ua: NDArray[np.float64]
     source: str = ""
+    anchored: bool = True
+    vendor: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         time = np.array(self.time, dtype="datetime64[ns]")
@@ -37,12 +44,22 @@ class CyclerLog:
             require(column.shape == time.shape, f"{name} has one value per time")
             require(bool(np.all(np.isfinite(column))), f"{name} is finite")
             object.__setattr__(self, name, column)
+        kept = {}
+        for name, values in self.vendor.items():
+            kept[name] = np.array(values)
+            kept[name].setflags(write=False)
+            require(kept[name].shape == time.shape, f"{name} has one value per time")
+        object.__setattr__(self, "vendor", MappingProxyType(kept))
         require(time.size >= 2, "a cycler log has at least two rows")
         require(bool(np.all(np.diff(time.astype(np.int64)) >= 0)), "cycler times do not run back")
 
     def seconds(self, origin: np.datetime64) -> NDArray[np.float64]:
         """Times in s since ``origin``; shape (n,)."""
         return seconds(self.time, origin)
+
+    def shifted(self, offset_s: float) -> CyclerLog:
+        """Return the log with ``offset_s`` added to every time."""
+        return replace(self, time=self.time + np.timedelta64(round(offset_s * 1e9), "ns"))
 
     @property
     def charge_uah(self) -> NDArray[np.float64]:

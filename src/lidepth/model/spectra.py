@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntFlag
 from typing import Any
 
@@ -24,6 +24,12 @@ class Quality(IntFlag):
     CLOCK_STEP = 16
     NO_MONITOR = 32
     UNVERIFIED = 64
+    GAIN_DRIFT = 128
+    PILE_UP = 256
+    SATURATED = 512
+    MONITOR_STUCK = 1024
+    BACKGROUND_CHANGED = 2048
+    SCALE_DOUBTFUL = 4096
 
     @property
     def words(self) -> str:
@@ -33,7 +39,9 @@ class Quality(IntFlag):
         )
 
 
-UNUSABLE = Quality.BEAM_OFF | Quality.SHORT | Quality.DUPLICATE
+UNUSABLE = (
+    Quality.BEAM_OFF | Quality.SHORT | Quality.DUPLICATE | Quality.UNVERIFIED | Quality.SATURATED
+)
 """Flags that keep a spectrum out of the sums; it stays in the series and in every map."""
 
 
@@ -43,13 +51,16 @@ class SpectrumSeries:
 
     ``data`` has the dimensions ``time`` (n) and ``channel`` (m), unit counts, and the coordinates
     ``start`` (datetime64[ns], UTC or the clock of the files), ``live_time`` and ``real_time`` (s),
-    ``monitor`` (counts, NaN where unknown), ``flags`` (int64, see Quality) and ``source`` (the
-    file each spectrum came from) and ``digest`` (its SHA-256).
+    ``monitor`` (counts, NaN where unknown), ``flags`` (int64, see Quality), ``source`` (the
+    file each spectrum came from), ``digest`` (its SHA-256), and ``claimed_offset`` and
+    ``claimed_gain``, the energy scale that the file claims (keV, NaN where it claims none; never
+    used for the analysis, only doubted).  ``detector`` names the input, empty for the only one.
 
     Build one with ``from_arrays``; the NumPy views below are read-only copies in plain shapes.
     """
 
     data: Any  # scipp.DataArray; scipp is loaded only when a series is built
+    detector: str = ""
 
     @classmethod
     def from_arrays(
@@ -63,10 +74,13 @@ class SpectrumSeries:
         flags: ArrayLike | None = None,
         sources: tuple[str, ...] = (),
         digests: tuple[str, ...] = (),
+        claimed_scale: ArrayLike | None = None,
+        detector: str = "",
     ) -> SpectrumSeries:
         """Check and freeze.
 
-        ``counts`` (n, m) of non-negative whole numbers; every other argument (n,).
+        ``counts`` (n, m) of non-negative whole numbers; ``claimed_scale`` (n, 2) offset and gain in
+        keV, NaN where unknown; every other argument (n,).
         Raises BadData when shapes, signs or times cannot be.
         """
         import scipp as sc
@@ -86,14 +100,15 @@ class SpectrumSeries:
         begin = np.asarray(start, dtype="datetime64[ns]")
         names = sources or tuple(f"#{i}" for i in range(n))
         hashes = digests or ("",) * n
+        scale = np.full((n, 2), np.nan) if claimed_scale is None else np.asarray(claimed_scale)
         for label, column in (
             ("live_s", live), ("real_s", real), ("monitor", known), ("flags", marks),
-            ("start", begin), ("sources", names), ("digests", hashes),
+            ("start", begin), ("sources", names), ("digests", hashes), ("claimed_scale", scale),
         ):  # fmt: skip
             require(len(column) == n, f"{label} has one entry per spectrum")
         return cls(
             sc.DataArray(
-                sc.array(dims=["time", "channel"], values=counts.astype(np.int64), unit="counts"),
+                sc.array(dims=["time", "channel"], values=_narrow(counts), unit="counts"),
                 coords={
                     "start": sc.array(dims=["time"], values=begin, unit="ns"),
                     "live_time": sc.array(dims=["time"], values=live, unit="s"),
@@ -102,8 +117,11 @@ class SpectrumSeries:
                     "flags": sc.array(dims=["time"], values=marks, unit=None),
                     "source": sc.array(dims=["time"], values=list(names)),
                     "digest": sc.array(dims=["time"], values=list(hashes)),
+                    "claimed_offset": sc.array(dims=["time"], values=scale[:, 0], unit="keV"),
+                    "claimed_gain": sc.array(dims=["time"], values=scale[:, 1], unit="keV"),
                 },
-            )
+            ),
+            detector,
         )
 
     def _column(self, name: str) -> NDArray[Any]:
@@ -120,9 +138,9 @@ class SpectrumSeries:
         return int(self.data.sizes["channel"])
 
     @property
-    def counts(self) -> NDArray[np.int64]:
-        """Counts; shape (n, channels)."""
-        values = np.array(self.data.values)
+    def counts(self) -> NDArray[np.signedinteger]:
+        """Counts; shape (n, channels), a read-only view, 32 or 64 bits wide as they need."""
+        values: NDArray[np.signedinteger] = np.asarray(self.data.values).view()
         values.setflags(write=False)
         return values
 
@@ -162,6 +180,11 @@ class SpectrumSeries:
         return tuple(str(name) for name in self.data.coords["digest"].values)
 
     @property
+    def claimed_scale(self) -> NDArray[np.float64]:
+        """Offset and gain in keV that each file claims, NaN where it claims none; shape (n, 2)."""
+        return np.stack([self._column("claimed_offset"), self._column("claimed_gain")], axis=1)
+
+    @property
     def origin(self) -> np.datetime64:
         """Start of the first spectrum; times in seconds are counted from here."""
         return np.datetime64(self.start.min(), "ns")
@@ -186,14 +209,25 @@ class SpectrumSeries:
         """Return the series with ``flag`` added where ``where`` (n,) is true."""
         if where.shape != (len(self),):
             raise BadData("broken promise: one mark per spectrum")
-        return SpectrumSeries.from_arrays(
-            counts=self.counts, start=self.start, live_s=self.live_s, real_s=self.real_s,
-            monitor=self.monitor, flags=np.where(where, self.flags | int(flag), self.flags),
-            sources=self.sources, digests=self.digests,
-        )  # fmt: skip
+        return self.with_flags(np.where(where, self.flags | int(flag), self.flags))
+
+    def with_flags(self, flags: NDArray[np.int64]) -> SpectrumSeries:
+        """Return the series with other flags (n,); the counts are shared, not copied."""
+        import scipp as sc
+
+        if flags.shape != (len(self),):
+            raise BadData("broken promise: one set of flags per spectrum")
+        marked = sc.array(dims=["time"], values=flags.astype(np.int64), unit=None)
+        return replace(self, data=self.data.assign_coords(flags=marked))
 
 
 def seconds(times: NDArray[np.datetime64], origin: np.datetime64) -> NDArray[np.float64]:
     """Times in s since ``origin``."""
     spans = (np.asarray(times, "datetime64[ns]") - origin).astype("timedelta64[ns]")
     return np.asarray(spans.astype(np.int64) / 1e9, dtype=np.float64)
+
+
+def _narrow(counts: NDArray[Any]) -> NDArray[np.signedinteger]:
+    """Whole counts in 32 bits, or 64 where they need them: a long run is kept in memory whole."""
+    largest = int(counts.max())
+    return counts.astype(np.int32 if largest < 2**31 else np.int64, copy=False)

@@ -16,7 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.errors import LidepthError, OutOfRange, Truncated, WrongFormat
-from lidepth.files.readers.raw_spectrum import MAX_CHANNELS, MAX_COUNTS, RawSpectrum
+from lidepth.files.readers.raw_spectrum import (
+    MAX_CHANNELS,
+    MAX_COUNTS,
+    Dialect,
+    Format,
+    RawSpectrum,
+)
 
 _SECTION = re.compile(rb"\$([A-Z0-9_]+):[ \t]*\r?$", re.MULTILINE)
 _NOT_COUNTS = b"0123456789 \t\r\n"
@@ -228,3 +234,13 @@ def _float(word: str) -> float:
 
 def _where(path: Path, content: bytes, position: int) -> str:
     return f"{path}, line {content.count(bytes([10]), 0, position) + 1}"
+
+
+def _one(content: bytes, path: Path, dialect: Dialect) -> tuple[RawSpectrum, ...]:  # noqa: ARG001
+    return (parse_spe(content, path),)
+
+
+SPE = Format(
+    key="spe", maker="ORTEC, IAEA", suffixes=(".spe",), parse=_one,
+    note="ASCII; Maestro and most others write it",
+)  # fmt: skip

@@ -1,0 +1,240 @@
+"""From records to a Run: one clock, one order, one detector, flags, the pristine cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lidepth.analysis.quality import quality_flags
+from lidepth.errors import BadData, OutOfRange, WrongFormat
+from lidepth.files.experiment import DataPaths, Experiment
+from lidepth.files.readers import RawSpectrum
+from lidepth.files.records import Record, Recorded
+from lidepth.model.cycling import CyclerLog
+from lidepth.model.result import Run
+from lidepth.model.spectra import SpectrumSeries
+
+MAX_CELLS = 2**28
+"""Spectra times channels that fit the memory of a laptop (1 GiB)."""
+
+_CLOCK_SLACK_S = 1.0  # headers give whole seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Timed:
+    """One record with the best that is known of its times and its monitor."""
+
+    record: Record
+    start: np.datetime64
+    live_s: float
+    real_s: float
+    monitor: float
+    order: int
+
+
+def assemble(recorded: Recorded, experiment: Experiment, *, detector: str | None = None) -> Run:
+    """Put what was recorded with one detector into order.
+
+    ``detector`` goes before ``data.spectra.detector``; it may be left out when there is one only.
+    Times and live times of monitor.csv win over those of the spectrum headers.  Spectra are
+    flagged (see Quality), never dropped.  Raises BadData for records that contradict each other;
+    it names the file and what to do.
+    """
+    chosen = _detector(recorded, detector or experiment.data.spectra.detector, experiment.source)
+    data, log = experiment.data, recorded.log
+    ours = [one for one in recorded.records if one.raw.detector == chosen]
+    timed = _ordered([one for one in ours if one.group == "run"], experiment)
+    series = _series(timed, detector=chosen)
+    blanks = _ordered([one for one in ours if one.group == "background"], experiment)
+    if log is not None:
+        log = log.shifted(data.clock_offset_s or 0.0)
+        _check_overlap(series, log, experiment.source)
+    named = np.array([one.record.pristine for one in timed])
+    return Run(
+        title=experiment.title, area_cm2=experiment.area_cm2, stack=experiment.stack,
+        instrument=experiment.instrument, series=series, log=log,
+        pristine=_pristine(series, log, data, named, experiment.source),
+        area_rel_std=experiment.area_rel_std,
+        background=_series(blanks, detector=chosen) if blanks else None,
+        source=experiment.source,
+    )  # fmt: skip
+
+
+def detectors(recorded: Recorded) -> tuple[str, ...]:
+    """Names of the detectors, in the order in which they appear."""
+    return tuple(dict.fromkeys(r.raw.detector for r in recorded.records if r.group == "run"))
+
+
+def _detector(recorded: Recorded, wanted: str | None, source: str) -> str:
+    names = detectors(recorded)
+    if wanted is None and len(names) == 1:
+        return names[0]
+    if wanted not in names:
+        raise BadData(
+            f"the run has {len(names)} detectors and none is chosen" if wanted is None
+            else f"the run has no detector {wanted!r}",
+            where=f"{source}, data.spectra.detector",
+            expected="one of " + ", ".join(name or "(unnamed)" for name in names),
+            remedy="name it there, or with --detector",
+        )  # fmt: skip
+    return wanted
+
+
+def _ordered(records: Sequence[Record], experiment: Experiment) -> list[_Timed]:
+    for record in records:
+        _check_channels(records[0], record, len(records))
+    timed = [_timed(record, experiment, order=i) for i, record in enumerate(records)]
+    return sorted(timed, key=lambda one: (one.start, one.order))
+
+
+def _series(timed: Sequence[_Timed], *, detector: str) -> SpectrumSeries:
+    raws = [one.record.raw for one in timed]
+    flags = quality_flags(
+        start_s=_seconds([one.start for one in timed]),
+        real_s=np.array([one.real_s for one in timed]),
+        live_s=np.array([one.live_s for one in timed]),
+        monitor=np.array([one.monitor for one in timed]),
+        total=np.array([raw.counts.sum() for raw in raws], dtype=np.float64),
+        digests=[raw.sha256 for raw in raws],
+        line=np.array([one.record.noted_line for one in timed], dtype=np.int64),
+    )
+    return SpectrumSeries.from_arrays(
+        counts=np.stack([raw.counts for raw in raws]),
+        start=np.array([one.start for one in timed], dtype="datetime64[ns]"),
+        live_s=[one.live_s for one in timed], real_s=[one.real_s for one in timed],
+        monitor=[one.monitor for one in timed], flags=flags,
+        sources=tuple(one.record.source for one in timed),
+        digests=tuple(raw.sha256 for raw in raws),
+        claimed_scale=[raw.calibration or (np.nan, np.nan) for raw in raws], detector=detector,
+    )  # fmt: skip
+
+
+def _check_channels(first: Record, record: Record, spectra: int) -> None:
+    size = record.raw.counts.size
+    if first.raw.counts.size != size:
+        raise BadData(
+            f"{size} channels, but {first.source} has {first.raw.counts.size}",
+            where=record.source, expected="one number of channels in all spectra of a run",
+            remedy="let data.spectra match the spectra of one analyser setting only",
+        )  # fmt: skip
+    if size * spectra > MAX_CELLS:
+        raise OutOfRange(
+            f"{spectra} spectra of {size} channels do not fit the memory",
+            where=record.source, expected=f"at most {MAX_CELLS} channels in all",
+            remedy="analyse a part of the run, or export with fewer channels",
+        )  # fmt: skip
+
+
+def _timed(record: Record, experiment: Experiment, *, order: int) -> _Timed:
+    raw, file = record.raw, experiment.data.folder / record.source
+    start = record.noted_start if record.noted_start is not None else raw.start
+    if start is None:
+        raise WrongFormat(
+            "nothing says when this spectrum was taken", where=str(file),
+            expected="$DATE_MEA: in the file, or a start in monitor.csv",
+            remedy="add a row with its start to monitor.csv",
+        )  # fmt: skip
+    dead_s = float(raw.counts.sum()) * experiment.instrument.detector.dead_time_s
+    live_s, real_s = _live_and_real(noted_s=record.noted_live_s, raw=raw, dead_s=dead_s)
+    if not live_s > 0:
+        raise BadData(
+            "the spectrum has no live time", where=str(file), expected="more than 0 s",
+            remedy="add its live time to monitor.csv, or correct the header or the dead time",
+        )  # fmt: skip
+    if live_s > 1.01 * real_s + 1.0:
+        raise BadData(
+            f"a live time of {live_s:g} s in {real_s:g} s", where=str(file),
+            expected="no more live time than real time",
+            remedy="correct live_s in monitor.csv or the times in the header of the file",
+        )  # fmt: skip
+    noted = record.noted_monitor
+    return _Timed(
+        record=record, start=start, live_s=live_s, real_s=real_s,
+        monitor=noted if np.isfinite(noted) else raw.monitor, order=order,
+    )  # fmt: skip
+
+
+def _live_and_real(*, noted_s: float, raw: RawSpectrum, dead_s: float) -> tuple[float, float]:
+    """Return live and real time in s: monitor.csv, else the header, else real less dead time.
+
+    A header whose live time is its real time has recorded no dead time, so a known dead time per
+    count is taken off.
+    """
+    real_s = next((t for t in (raw.real_s, raw.live_s, noted_s) if t > 0), np.nan)
+    if noted_s > 0:
+        return noted_s, real_s
+    if raw.live_s > 0 and not (raw.live_s == real_s and dead_s > 0):
+        return raw.live_s, real_s
+    return real_s - dead_s, real_s
+
+
+def _seconds(start: Sequence[np.datetime64]) -> NDArray[np.float64]:
+    times = np.array(start, dtype="datetime64[ns]")
+    return np.asarray((times - times.min()).astype(np.int64) * 1e-9, dtype=np.float64)
+
+
+def _check_overlap(series: SpectrumSeries, log: CyclerLog, source: str) -> None:
+    times = log.seconds(series.origin)
+    if times[0] < series.stop_s.max() and times[-1] > 0.0:
+        return
+    stop = series.origin + np.timedelta64(round(series.stop_s.max()), "s")
+    raise BadData(
+        f"the cycler log ({_span(log.time[0], log.time[-1])}) and the spectra "
+        f"({_span(series.origin, stop)}) do not overlap in time",
+        where=f"{source}, data.cycler", expected="one clock, or a known difference of clocks",
+        remedy='give data.clock_offset, such as "-1 h": what to add to the times of the cycler',
+    )  # fmt: skip
+
+
+def _span(start: np.datetime64, stop: np.datetime64) -> str:
+    return f"{np.datetime_as_string(start, 's')} to {np.datetime_as_string(stop, 's')}"
+
+
+def _pristine(
+    series: SpectrumSeries,
+    log: CyclerLog | None,
+    data: DataPaths,
+    named: NDArray[np.bool_],
+    source: str,
+) -> NDArray[np.bool_]:
+    """True for the spectra of the fresh cell; shape (n,)."""
+    slack_s = _CLOCK_SLACK_S
+    if isinstance(data.pristine, str):
+        chosen = named
+        remedy = "correct the pattern in data.pristine"
+    elif data.pristine is not None:
+        first, last = ((end - series.origin) / np.timedelta64(1, "s") for end in data.pristine)
+        chosen = (series.start_s >= first - slack_s) & (series.stop_s <= last + slack_s)
+        remedy = "correct the times in data.pristine; they are on the clock of the spectra"
+    elif log is not None:
+        chosen = series.stop_s <= _first_current_s(log, series, source) + slack_s
+        remedy = (
+            "if the clocks differ, give data.clock_offset; if fresh-cell spectra lie elsewhere, "
+            "name them in data.pristine"
+        )
+    else:
+        chosen = np.zeros(len(series), dtype=bool)
+        remedy = "give data.pristine"
+    if not np.any(chosen & series.usable):
+        raise BadData(
+            "no usable spectrum shows the pristine cell", where=f"{source}, data.pristine",
+            expected="spectra taken before the first current", remedy=remedy,
+        )  # fmt: skip
+    return np.asarray(chosen, dtype=bool)
+
+
+def _first_current_s(log: CyclerLog, series: SpectrumSeries, source: str) -> float:
+    """Time of the first row with a current, in s since the origin of the series."""
+    size = np.abs(log.current_ua)
+    flowing = np.flatnonzero(size > max(0.01 * float(size.max()), 0.05))
+    if not flowing.size:
+        raise BadData(
+            "no current ever flowed", where=f"{source}, data.cycler",
+            expected="a cycler log with currents above 0.05 uA",
+            remedy="check that current_uA is in uA, or name the fresh-cell spectra in "
+            "data.pristine",
+        )  # fmt: skip
+    return float(log.seconds(series.origin)[flowing[0]])
