@@ -32,7 +32,9 @@ def account(
     common = borders @ solution.shared_covariance @ borders.T * widen**2
     if inversion.tied:
         lost = _charge_loss(inversion, reduction, values, rows)
-        common = common + np.outer(lost, lost)
+        own, together = _charge_walk(inversion, reduction, rows)
+        common = common + np.outer(lost, lost) + together
+        independent = independent + own
     return Ledger(
         method=method,
         cycle=np.array([state.cycle for state in reduction.states], dtype=np.int64),
@@ -96,6 +98,52 @@ def _charge_loss(
         whole = own + inversion.model.lift(seen.setting) @ move
         shifts.append(row @ whole + value * move[area])
     return np.concatenate(shifts)
+
+
+def _charge_walk(
+    inversion: Inversion, reduction: Reduction, rows: list[Floats]
+) -> tuple[Floats, Floats]:
+    """Corrections of the independent and the common covariance for errors of charge that add up.
+
+    The fit takes the charge of each state as known to its own error.  But the error of a sum is
+    still there in every later sum: two states share what the earlier one had, a random walk.  What
+    of it tells the rows of one kind (charged, discharged) apart is independent, the rest is common;
+    together they are the walk's whole covariance.  (3n, 3n) each, in uAh^2.
+    """
+    solution, per_uah = inversion.solution, inversion.per_uah
+    variance = np.array([state.charge_std_uah**2 for state in reduction.states])
+    known = np.isfinite(variance)
+    variance = np.where(known, variance, 0.0)
+    walk = np.where(np.outer(known, known), np.minimum.outer(variance, variance), 0.0)
+    names = np.array([state.name for state in reduction.states])
+    apart = np.diag(strays(walk, names))
+    moves = np.zeros((3 * len(rows), len(rows)))
+    for place, (row, block, seen) in enumerate(
+        zip(rows, solution.local[1:], inversion.observations[1:], strict=True)
+    ):
+        if known[place]:
+            tie = seen.ties[-1]
+            move = row @ block @ (tie.state_row * per_uah / tie.std**2)
+            moves[3 * place : 3 * place + 3, place] = move
+    own = moves @ (apart - np.diag(variance)) @ moves.T
+    together = moves @ (walk - apart) @ moves.T
+    return own, together
+
+
+def strays(walk: Floats, names: NDArray[np.str_]) -> Floats:
+    """Variance of each value about the mean over the rows of its kind; (n,).
+
+    Scaled by m / (m - 1) for m rows, so that independent errors keep their variance; a single row
+    keeps its own.
+    """
+    strays = np.diag(walk).copy()
+    for name in np.unique(names):
+        rows = np.flatnonzero(names == name)
+        m = rows.size
+        if m > 1:
+            centre = np.eye(m) - 1.0 / m
+            strays[rows] = np.diag(centre @ walk[np.ix_(rows, rows)] @ centre) * m / (m - 1)
+    return strays
 
 
 def respond(
