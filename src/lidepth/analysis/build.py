@@ -18,6 +18,7 @@ from lidepth.physics.broadening import energy_widths
 from lidepth.physics.reactions import Projectile, reactions_of
 from lidepth.physics.response import propagate
 from lidepth.physics.stopping import StoppingSource, total
+from lidepth.physics.stopping.source import disputed
 from lidepth.physics.transport import stack_transport
 
 Floats = NDArray[np.float64]
@@ -47,7 +48,15 @@ def build_model(run: Run, source: StoppingSource, *, cycles: int) -> ForwardMode
         path_factor=run.instrument.path_factor,
         li6_fraction=fractions[grid.layer],
         knots=cycle_knots(cycles),
+        disputed=_disputed(run.stack, run.instrument, source),
     )
+
+
+def _disputed(
+    stack: Stack, instrument: Instrument, source: StoppingSource
+) -> tuple[float, ...]:
+    heavy = reactions_of(instrument.isotope)[0].heavy.projectile
+    return tuple(disputed(source, heavy, layer.material) for layer in stack)
 
 
 def build_particles(

@@ -157,8 +157,9 @@ def _starting_parameters(
     low = (energy > _LOWEST_KEV) & (energy < _LOWEST_KEV + 100)
     level = max(float(counts[low].mean()) / live_s / width * 0.3, 1e-6)
     return shared_parameters(
-        run.stack, run.instrument, rate=tritons / live_s / atoms, background=level
-    )
+        run.stack, run.instrument, rate=tritons / live_s / atoms, background=level,
+        disputed=model.disputed,
+    )  # fmt: skip
 
 
 def fit_mask(model: ForwardModel, shared: Floats) -> NDArray[np.bool_]:

@@ -89,7 +89,8 @@ class Prediction(NamedTuple):
 class ForwardModel:
     """Everything that stays the same while parameters and states change.
 
-    ``channel_edges`` (bins + 1,) of the analysed bins, in channels; ``li6_fraction`` (cells,).
+    ``channel_edges`` (bins + 1,) of the analysed bins, in channels; ``li6_fraction`` (cells,);
+    ``disputed`` (layers,) how many times less certain than usual the stopping of a layer is.
     """
 
     grid: DepthGrid
@@ -100,6 +101,7 @@ class ForwardModel:
     path_factor: float
     li6_fraction: Floats
     knots: Floats
+    disputed: tuple[float, ...] = ()
 
     @property
     def hats(self) -> int:

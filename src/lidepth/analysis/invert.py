@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from lidepth.analysis.parameters import with_working
 from lidepth.analysis.reduce import Reduction, find_steps, rebin
 from lidepth.constants import LI_ATOMS_PER_UAH
 from lidepth.model.cycling import StateSpectrum
-from lidepth.model.result import Run
+from lidepth.model.result import Run, Settled
 
 Floats = NDArray[np.float64]
 
@@ -53,21 +53,31 @@ def lithium_per_uah(run: Run) -> float:
 
 
 def invert(
-    run: Run, calibrated: Calibrated, reduction: Reduction, *, progress: Progress | None = None
-) -> Inversion:
+    run: Run, calibrated: Calibrated, reduction: Reduction, *, earlier: Settled | None = None,
+    progress: Progress | None = None,
+) -> Inversion:  # fmt: skip
     """Fit all states and the pristine one together.
 
     Lithium is conserved within 0.2 % of the first charge; where a cycler log exists, the lithium
-    missing from the cathode is tied to the charge.
+    missing from the cathode is tied to the charge.  ``earlier`` is where a fit of the same run,
+    shorter then, has settled.
     """
     model = working_model(run, calibrated.model)
     tied = run.log is not None
     seen = _observations(run, model, calibrated, reduction, tied=tied, conserved=True)
     extra = len(model.parameters) - len(calibrated.model.parameters)
     start = np.concatenate([calibrated.solution.shared, model.parameters.start[-extra:]])
+    states = _starting_states(run, model, reduction)
+    damping = 0.1
+    if earlier is not None and earlier.shared:
+        names = (parameter.name for parameter in model.parameters.items)
+        start = np.array(
+            [earlier.shared.get(name, value) for name, value in zip(names, start, strict=True)]
+        )
+        states, damping = _resumed(states, reduction, earlier.tied), 0.0
     solution = solve(
-        model, seen, mask=calibrated.mask, shared=start,
-        states=_starting_states(run, model, reduction), most=40, damping=0.1, progress=progress,
+        model, seen, mask=calibrated.mask, shared=start, states=states, most=40, damping=damping,
+        progress=progress,
     )  # fmt: skip
     return Inversion(
         model=model, observations=tuple(seen), solution=solution, per_uah=lithium_per_uah(run),
@@ -75,11 +85,14 @@ def invert(
     )  # fmt: skip
 
 
-def untie(run: Run, calibrated: Calibrated, reduction: Reduction, tied: Inversion) -> Inversion:
+def untie(
+    run: Run, calibrated: Calibrated, reduction: Reduction, tied: Inversion, *,
+    earlier: Settled | None = None,
+) -> Inversion:  # fmt: skip
     """Fit each state again by its spectrum and the monitor alone.
 
     Neither coulometry nor conservation is used state by state; stack, scale and mean profile are
-    those of the tied fit and their covariance is carried along.
+    those of the tied fit and their covariance is carried along.  ``earlier`` as for ``invert``.
     """
     model = tied.model
     seen = _observations(
@@ -88,7 +101,10 @@ def untie(run: Run, calibrated: Calibrated, reduction: Reduction, tied: Inversio
     )  # fmt: skip
     solution = solve(
         model, seen, mask=calibrated.mask, shared=tied.solution.shared,
-        states=tied.solution.states, hold_shared=True, most=40,
+        states=_resumed(
+            tied.solution.states, reduction, earlier.untied if earlier is not None else {}
+        ),
+        hold_shared=True, most=40,
     )  # fmt: skip
     solution = replace(solution, shared_covariance=tied.solution.shared_covariance)
     return replace(tied, observations=tuple(seen), solution=solution, tied=False, conserved=False)
@@ -182,6 +198,31 @@ def _starting_states(run: Run, model: ForwardModel, reduction: Reduction) -> Flo
         states[place, ANODE] = 0.8 * charge * lithium_per_uah(run)
         states[place, CATHODE] = charge * lithium_per_uah(run)
     return states
+
+
+def _resumed(states: Floats, reduction: Reduction, earlier: Mapping[str, Floats]) -> Floats:
+    """Starting states (n + 1, size) with those put in that an earlier fit has settled."""
+    resumed = states.copy()
+    for place, state in enumerate(reduction.states, start=1):
+        found = earlier.get(state.label)
+        if found is not None and found.shape == states[place].shape:
+            resumed[place] = found
+    return resumed
+
+
+def settled(reduction: Reduction, tied: Inversion, untied: Inversion | None) -> Settled:
+    """Keep where the fits have settled, for the analysis of the same run when it has grown."""
+
+    def by_label(inversion: Inversion) -> dict[str, Floats]:
+        states = inversion.solution.states[1:]
+        return {s.label: vector for s, vector in zip(reduction.states, states, strict=True)}
+
+    names = (parameter.name for parameter in tied.model.parameters.items)
+    values = map(float, tied.solution.shared)
+    return Settled(
+        shared=dict(zip(names, values, strict=True)), tied=by_label(tied),
+        untied=by_label(untied) if untied is not None else {},
+    )  # fmt: skip
 
 
 def whole_states(inversion: Inversion) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -135,15 +136,17 @@ def _fitted(parameter: Parameter, value: float, std: float) -> FittedParameter:
 
 
 def shared_parameters(
-    stack: Stack, instrument: Instrument, *, rate: float, background: float
-) -> ParameterSet:
+    stack: Stack, instrument: Instrument, *, rate: float, background: float,
+    disputed: Sequence[float] = (),
+) -> ParameterSet:  # fmt: skip
     """Parameters of stack, stopping, energy scale, resolution, flux and background.
 
-    ``rate`` counts per s and 1e15 6Li/cm2 to start from; ``background`` counts per s and keV.
+    ``rate`` counts per s and 1e15 6Li/cm2 to start from; ``background`` counts per s and keV;
+    ``disputed`` (layers,) how many times less certain than usual the stopping of each layer is.
     """
     return ParameterSet(
         items=(
-            *_stack_parameters(stack),
+            *_stack_parameters(stack, disputed or (1.0,) * len(stack)),
             *_instrument_parameters(instrument),
             Parameter(name="flux", label="count rate per 6Li", unit="1/s per 1e15/cm2",
                       prior=math.log(rate), std=math.inf, logarithmic=True),
@@ -159,13 +162,14 @@ def shared_parameters(
     )  # fmt: skip
 
 
-def _stack_parameters(stack: Stack) -> list[Parameter]:
+def _stack_parameters(stack: Stack, disputed: Sequence[float]) -> list[Parameter]:
     items = []
     last = stack.index("cathode")
     for number, layer in enumerate(stack.layers[: last + 1]):
         carries = layer.role in ("electrolyte", "cathode")
         compound = len(layer.material.composition) > 1
-        stopping = COMPOUND_STOPPING if compound else ELEMENT_STOPPING
+        doubt = disputed[number]
+        stopping = doubt * (COMPOUND_STOPPING if compound else ELEMENT_STOPPING)
         spread = layer.thickness_rel_std if carries else math.hypot(
             layer.thickness_rel_std, stopping
         )  # fmt: skip
@@ -185,9 +189,9 @@ def _stack_parameters(stack: Stack) -> list[Parameter]:
         if compound:
             items += [
                 Parameter(name=f"shape:{number}", label=f"{layer.name} stopping shape", unit="",
-                          prior=0.0, std=SHAPE_STOPPING),
+                          prior=0.0, std=doubt * SHAPE_STOPPING),
                 Parameter(name=f"bend:{number}", label=f"{layer.name} stopping bend", unit="",
-                          prior=0.0, std=BEND_STOPPING),
+                          prior=0.0, std=doubt * BEND_STOPPING),
                 Parameter(name=f"triton:{number}", label=f"{layer.name} triton stopping",
                           unit="x", prior=0.0, std=TRITON_STOPPING, logarithmic=True),
             ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 
 import numpy as np
@@ -19,7 +20,7 @@ from lidepth.analysis.calibrate import (
     spectrum_fit,
 )
 from lidepth.analysis.forward import LNBACK, LNFLUX, OFFSET
-from lidepth.analysis.invert import Inversion, first_charge_uah, invert, untie
+from lidepth.analysis.invert import Inversion, first_charge_uah, invert, settled, untie
 from lidepth.analysis.profiles import depth_profiles, supported_modes
 from lidepth.analysis.reduce import Reduction, reduce_run
 from lidepth.analysis.verdicts import (
@@ -29,10 +30,10 @@ from lidepth.analysis.verdicts import (
     source_warnings,
 )
 from lidepth.analysis.windows import window_ledger, window_regions_kev
-from lidepth.errors import BadData
+from lidepth.errors import BadData, NotConverged
 from lidepth.model.calibration import FittedParameter
 from lidepth.model.ledger import Ledger
-from lidepth.model.result import Analysis, Run
+from lidepth.model.result import Analysis, Run, Settled
 from lidepth.model.stack import Stack
 from lidepth.physics.stopping import StoppingSource
 
@@ -55,12 +56,14 @@ def analyze(
     *,
     ranges: Sequence[tuple[float, float]] = (),
     alternative: StoppingSource | None = None,
+    earlier: Settled | None = None,
     progress: Progress | None = None,
 ) -> Analysis:
     """Reduce, self-calibrate, invert and account.
 
     ``ranges`` adds states of chosen time ranges, in s since the run's origin; ``alternative`` is a
-    second stopping source whose ledger is compared with the first.
+    second stopping source whose ledger is compared with the first; ``earlier`` is the ``settled``
+    of an analysis of the same run when it was shorter: a start, not a result.
     Raises BadData where the data cannot carry the analysis.
     """
     tell = progress or _silent
@@ -74,15 +77,15 @@ def analyze(
             remedy="without a cycler log give time ranges (--range 'START .. STOP')",
         )
     tell("reduce", 1.0)
-    calibrated, inversion = _fit(run, source, reduction, tell)
+    calibrated, inversion = _fit(run, source, reduction, tell, earlier)
     widen = misfit_factor(calibrated.result.fit)
     remark = _TIED if inversion.tied else _FREE
     default = account(run, reduction, inversion, method="default", widen=widen, remark=remark)
     ledgers = {"default": default}
-    untied = None
+    untied = free = None
     if inversion.tied:
         tell("check the cathode", 0.0)
-        free = untie(run, calibrated, reduction, inversion)
+        free = untie(run, calibrated, reduction, inversion, earlier=earlier)
         untied = account(run, reduction, free, method="untied", widen=widen, remark=_UNTIED)
         ledgers["untied"] = untied
         tell("check the cathode", 1.0)
@@ -126,6 +129,7 @@ def analyze(
         first_charge_uah=first, stopping=source.name,
         provenance=provenance(run, source, calibrated, inversion),
         modes=supported_modes(inversion, calibrated.mask),
+        settled=settled(reduction, inversion, free),
     )  # fmt: skip
 
 
@@ -134,8 +138,9 @@ def _silent(stage: str, fraction: float) -> None:
 
 
 def _fit(
-    run: Run, source: StoppingSource, reduction: Reduction, tell: Progress
-) -> tuple[Calibrated, Inversion]:
+    run: Run, source: StoppingSource, reduction: Reduction, tell: Progress,
+    earlier: Settled | None = None,
+) -> tuple[Calibrated, Inversion]:  # fmt: skip
     cycles = max(state.cycle for state in reduction.states)
     tell("calibrate", 0.0)
     model = build_model(run, source, cycles=cycles)
@@ -143,11 +148,23 @@ def _fit(
         run, model, reduction.pristine, progress=lambda _, share: tell("calibrate", share)
     )
     tell("calibrate", 1.0)
-    inversion = invert(
-        run, calibrated, reduction, progress=lambda _, share: tell("fit the run", share)
-    )
+    inversion = _invert(run, calibrated, reduction, tell, earlier)
     tell("fit the run", 1.0)
     return calibrated, inversion
+
+
+def _invert(
+    run: Run, calibrated: Calibrated, reduction: Reduction, tell: Progress,
+    earlier: Settled | None,
+) -> Inversion:  # fmt: skip
+    def progress(_: str, share: float) -> None:
+        tell("fit the run", share)
+
+    if earlier is not None:
+        # A start from another description of the cell may lead nowhere; the usual start does not.
+        with suppress(NotConverged):
+            return invert(run, calibrated, reduction, earlier=earlier, progress=progress)
+    return invert(run, calibrated, reduction, progress=progress)
 
 
 def _other_source(

@@ -62,6 +62,19 @@ class MovedSilicon:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Settled:
+    """Where the fits of one analysis settled: a start for the next one, when the run has grown.
+
+    ``shared`` maps a parameter's name to its value; ``tied`` and ``untied`` the label of a state
+    to its vector.  A start changes how soon a fit settles, not where.
+    """
+
+    shared: Mapping[str, float] = field(default_factory=dict)
+    tied: Mapping[str, Floats] = field(default_factory=dict)
+    untied: Mapping[str, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Analysis:
     """The outcome of ``lidepth analyze``.
 
@@ -92,3 +105,4 @@ class Analysis:
     stopping: str
     provenance: Mapping[str, str] = field(default_factory=dict)
     modes: float = np.nan
+    settled: Settled = field(default_factory=Settled)

@@ -211,6 +211,12 @@ class SpectrumSeries:
             raise BadData("broken promise: one mark per spectrum")
         return self.with_flags(np.where(where, self.flags | int(flag), self.flags))
 
+    def part(self, where: NDArray[np.bool_]) -> SpectrumSeries:
+        """Return the spectra for which ``where`` (n,) is true."""
+        import scipp as sc
+
+        return replace(self, data=self.data[sc.array(dims=["time"], values=where)].copy())
+
     def with_flags(self, flags: NDArray[np.int64]) -> SpectrumSeries:
         """Return the series with other flags (n,); the counts are shared, not copied."""
         import scipp as sc

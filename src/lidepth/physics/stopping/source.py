@@ -87,6 +87,17 @@ def bragg_factor(factors: Mapping[str, float], material: Material) -> float:
     return factors.get(material.name, factors.get(material.formula, 1.0))
 
 
+def disputed(source: StoppingSource, projectile: Projectile, material: Material) -> float:
+    """How many times less certain than usual a source calls its stopping of a material; 1 or more.
+
+    Asked at the velocity of a 1 MeV alpha, the middle of what leaves a battery.
+    """
+    energy_kev = np.array([250.0 * projectile.mass_u])
+    usual = prior_relative_std(projectile, material, energy_kev, measured=False)
+    stated = source.relative_std(projectile, material, energy_kev)
+    return max(1.0, float(stated[0] / usual[0]))
+
+
 def prior_relative_std(
     projectile: Projectile, material: Material, energy_kev: ArrayLike, *, measured: bool
 ) -> Array:
