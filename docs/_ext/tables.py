@@ -117,6 +117,10 @@ KEYS: dict[str, tuple[str, str]] = {
     "data.spectra.dialect.comment": ("text", "Lines that begin so are passed over."),
     "data.spectra.dwell": ("time", "List mode: events gathered into one spectrum."),
     "data.spectra.channels": ("number", "List mode: channels of a spectrum."),
+    "data.spectra.start": (
+        "time",
+        "List mode: wall time at which the clock of the file was zero, where the file has none.",
+    ),
     "data.spectra.detector": ("name", "The detector to analyse, where a run has several."),
     "data.monitor": (
         "path",
@@ -289,6 +293,35 @@ CR2O3_NM = [10.107, 25.106, 50.112, 100.115, 150.115, 200.115, 300.115, 400.116]
 CR2O3_KEV = [1466.694, 1458.294, 1444.274, 1416.164, 1387.879, 1359.507, 1302.011, 1243.826]
 
 
+def analysers(_: str = "") -> str:
+    """Return the table of the analyser formats, as they are registered."""
+    from lidepth.files.readers import FORMATS
+
+    rows = [
+        [
+            f"`{one.key}`", one.maker, ", ".join(f"`{suffix}`" for suffix in one.suffixes),
+            "no" if one.explicit else "yes", one.reads_with or "lidepth", one.note,
+        ]
+        for one in FORMATS
+    ]  # fmt: skip
+    return table(["key", "maker", "suffixes", "found by itself", "decoded by", "note"], rows)
+
+
+def cyclers(_: str = "") -> str:
+    """Return the table of the cycler formats, as they are registered."""
+    from lidepth.files.cyclers import CYCLER_FORMATS
+
+    rows = [
+        [
+            f"`{one.key}`", one.maker, ", ".join(f"`{suffix}`" for suffix in one.suffixes),
+            "no" if one.explicit else "yes", f"`lidepth[{one.extra}]`" if one.extra else "nothing",
+            one.note,
+        ]
+        for one in CYCLER_FORMATS
+    ]  # fmt: skip
+    return table(["key", "maker", "suffixes", "found by itself", "needs", "note"], rows)
+
+
 def commands() -> dict[str, str]:
     """Return the help of every verb, as the command line prints it, by name."""
     from typer.main import get_command
@@ -341,6 +374,7 @@ def cli(_: str = "") -> str:
 
 TABLES: dict[str, Callable[[str], str]] = {
     "keys": keys, "reactions": reactions, "priors": priors, "cr2o3": cr2o3, "cli": cli,
+    "analysers": analysers, "cyclers": cyclers,
 }  # fmt: skip
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from made import ONE_CYCLE, Phase, log_of, run_of
 
-from lidepth.analysis.reduce import Reduction, analysed_bins, find_steps, rebin, reduce_run
+from lidepth.analysis.electrochemistry.steps import find_steps
+from lidepth.analysis.reduce import Reduction, analysed_bins, rebin, reduce_run
 from lidepth.errors import BadData
 from lidepth.model.cycling import CyclerLog, StateSpectrum
 from lidepth.model.result import Run

@@ -14,7 +14,10 @@ import pytest
 
 from lidepth import __version__
 
-VERBS = ("analyze", "demo", "simulate", "stopping", "schema", "cite")
+VERBS = (
+    "analyze", "check", "cycler", "export", "import", "demo", "simulate", "stopping", "schema",
+    "cite",
+)  # fmt: skip
 STOPPING_KEYS = {
     "projectile", "material", "energy_keV", "electronic_MeV_cm2_per_g",
     "nuclear_MeV_cm2_per_g", "total_keV_per_um", "csda_range_g_per_cm2", "source",

@@ -133,8 +133,7 @@ def test_a_clock_that_runs_back_is_flagged(campaign: Campaign, series_of: Series
 
 
 def test_overlap_is_a_clock_step_and_a_pause_a_gap() -> None:
-    start, real, line = np.array([0.0, 480, 900, 2200]), np.full(4, 480.0), np.full(4, -1)
-    gap, step = gaps_and_steps(start, real, line)
+    gap, step = gaps_and_steps(np.array([0.0, 480, 900, 2200]), np.full(4, 480.0))
     assert gap.tolist() == [False, False, False, True]
     assert step.tolist() == [False, False, True, False]
 

@@ -56,6 +56,28 @@ def test_windows_line_ends_latin1_remarks_and_missing_sections_are_fine() -> Non
     assert math.isnan(spectrum.real_s)
 
 
+@pytest.mark.parametrize(
+    ("scale", "expected", "says"),
+    [
+        ("$MCA_CAL:\n3\n2 3 0 keV\n", (2.0, 3.0), ""),
+        ("$MCA_CAL:\n3\n0.002 0.003 0 MeV\n", (2.0, 3.0), ""),
+        ("$mca_cal:\n3\n2 3 0\n", (2.0, 3.0), ""),
+        ("$MCA_CAL:\n3\n2 3 1.5 keV\n", (2.0, 3.0), "bends by 4.5 channels"),
+        ("$MCA_CAL:\n3\n0 0 0 keV\n$ENER_FIT:\n2 3\n", (2.0, 3.0), ""),
+        ("$MCA_CAL:\n3\n2 3 0 mm\n", None, "'mm'"),
+        ("$MCA_CAL:\n3\n2 -3 0 keV\n", None, "does not rise"),
+        ("$MCA_CAL:\n3\n", None, ""),
+    ],
+)
+def test_the_energy_scale_is_linear_in_kev_or_doubted(
+    scale: str, expected: tuple[float, float] | None, says: str
+) -> None:
+    spectrum = parse_spe(f"$DATA:\n0 2\n1\n2\n3\n{scale}".encode(), Path("a.Spe"))
+    assert spectrum.calibration == pytest.approx(expected)
+    assert says in " ".join(spectrum.remarks)
+    assert bool(spectrum.remarks) == bool(says)
+
+
 BAD = [
     (b"  1\n  2", b"  1\n -2", OutOfRange, "line 9", "negative"),
     (b"  1\n  2", b"  1\n2.5", WrongFormat, "line 9", "2.5"),
@@ -97,9 +119,9 @@ def test_a_broken_spectrum_is_refused(
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("1\n2\n")
+    (tmp_path / "a.xls").write_text("1\n2\n")
     with pytest.raises(WrongFormat, match="no reader"):
-        read_spectrum(tmp_path / "a.txt")
+        read_spectrum(tmp_path / "a.xls")
     (tmp_path / "b.spe").write_bytes(b"SOFH\nPlatform: PC\n\x00\x01")
     with pytest.raises(WrongFormat, match="not an ORTEC"):
         read_spectrum(tmp_path / "b.spe")

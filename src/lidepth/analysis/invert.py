@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.analysis.calibrate import Calibrated
+from lidepth.analysis.electrochemistry.steps import find_steps
 from lidepth.analysis.fit import Observation, Progress, Solution, Tie, solve, state_prior
 from lidepth.analysis.forward import ANODE, CATHODE, ForwardModel, Setting, region_rows
 from lidepth.analysis.parameters import with_working
-from lidepth.analysis.reduce import Reduction, find_steps, rebin
+from lidepth.analysis.reduce import Reduction, rebin
 from lidepth.constants import LI_ATOMS_PER_UAH
 from lidepth.model.cycling import StateSpectrum
 from lidepth.model.result import Run, Settled

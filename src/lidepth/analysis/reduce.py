@@ -8,75 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lidepth.analysis.electrochemistry.steps import change_std_s, find_steps, signs
+from lidepth.analysis.scale import corrected_sum, track_scale
 from lidepth.errors import BadData
-from lidepth.model.cycling import CyclerLog, StateName, StateSpectrum, Step, StepKind
+from lidepth.model.check import ScaleTrack
+from lidepth.model.cycling import CyclerLog, StateName, StateSpectrum, Step
 from lidepth.model.result import Run
-from lidepth.model.spectra import SpectrumSeries
+from lidepth.model.spectra import Quality, SpectrumSeries
+from lidepth.physics.stopping import stopping_source
 
 Floats = NDArray[np.float64]
-
-_INTERRUPTION_S = 120.0  # a current missing for less is a hiccup of the log, not a rest
-_KINDS: dict[int, StepKind] = {1: "charge", -1: "discharge", 0: "rest"}
-
-
-def find_steps(log: CyclerLog, origin: np.datetime64) -> tuple[Step, ...]:
-    """Phases of the run from the sign of the current, in order of time.
-
-    A cycle begins with its charge; what comes before the first current is ``pristine``.
-    """
-    time, sign = log.seconds(origin), _signs(log.current_ua)
-    charge = log.charge_uah
-    segments = _segments(time, sign)
-    steps: list[Step] = []
-    cycle = 0
-    for direction, first, last in segments:
-        if direction > 0:
-            cycle += 1
-        elif direction < 0 and cycle == 0:
-            cycle = 1
-        kind: StepKind = "pristine" if cycle == 0 else _KINDS[direction]
-        span = max(time[last] - time[first], 1e-9)
-        passed = float(charge[last] - charge[first])
-        steps.append(
-            Step(
-                kind=kind, cycle=cycle, start_s=float(time[first]), stop_s=float(time[last]),
-                charge_uah=passed, current_ua=passed * 3600.0 / span,
-            )
-        )  # fmt: skip
-    return tuple(steps)
-
-
-def _signs(current_ua: Floats) -> NDArray[np.int64]:
-    largest = float(np.max(np.abs(current_ua)))
-    floor = max(0.01 * largest, 0.005)
-    return np.where(np.abs(current_ua) > floor, np.sign(current_ua), 0).astype(np.int64)
-
-
-def _segments(time: Floats, sign: NDArray[np.int64]) -> list[tuple[int, int, int]]:
-    """(sign, first row, row after the last) of every stretch of one sign; hiccups merged."""
-    cuts = np.flatnonzero(np.diff(sign)) + 1
-    firsts = np.concatenate([[0], cuts])
-    lasts = np.concatenate([cuts, [sign.size - 1]])
-    merged: list[tuple[int, int, int]] = []
-    for first, last in zip(firsts, lasts, strict=True):
-        direction = int(sign[first])
-        if last <= first:
-            continue
-        if merged and merged[-1][0] == direction:
-            merged[-1] = (direction, merged[-1][1], int(last))
-            continue
-        before = merged[-2][0] if len(merged) > 1 else None
-        short = merged and merged[-1][0] == 0 and _length(time, merged[-1]) < _INTERRUPTION_S
-        if short and before == direction:
-            merged.pop()
-            merged[-1] = (direction, merged[-1][1], int(last))
-            continue
-        merged.append((direction, int(first), int(last)))
-    return merged
-
-
-def _length(time: Floats, segment: tuple[int, int, int]) -> float:
-    return float(time[segment[2]] - time[segment[1]])
 
 
 def charge_steps(log: CyclerLog) -> tuple[Floats, Floats]:
@@ -90,13 +31,12 @@ def charge_steps(log: CyclerLog) -> tuple[Floats, Floats]:
     seconds = log.seconds(log.time[0])
     spacing = np.diff(seconds)
     beat = float(np.median(spacing))
-    changes = np.flatnonzero(np.diff(_signs(log.current_ua))) + 1
+    changes = np.flatnonzero(np.diff(signs(log.current_ua))) + 1
     jumps = np.diff(log.current_ua)[changes - 1]
     off_beat = np.abs(spacing[changes - 1] - beat) > 1e-3 * beat
+    std_s = change_std_s(log)
     if not np.any(off_beat):
-        return seconds[changes], np.abs(jumps) * beat / np.sqrt(12.0) / 3600.0
-    whole = bool(np.all(np.abs(seconds - np.round(seconds)) < 1e-6))
-    std_s = (1.0 if whole else 1e-3) / np.sqrt(12.0)
+        return seconds[changes], np.abs(jumps) * std_s / 3600.0
     group = np.cumsum(off_beat)
     starts = np.flatnonzero(off_beat)
     together = np.array([jumps[group == number].sum() for number in group[starts]])
@@ -133,7 +73,8 @@ def reduce_run(run: Run, ranges: Sequence[tuple[float, float]] = ()) -> Reductio
             expected="spectra taken before the first current, with the beam on",
             remedy="name them with data.pristine in the experiment file",
         )
-    pristine = _sum(run, first, "pristine", 0)
+    track = _track(run)
+    pristine = _sum(run, first, "pristine", 0, track)
     states, missing = [], []
     for number, step in enumerate(steps):
         if step.kind not in ("charge", "discharge"):
@@ -141,14 +82,14 @@ def reduce_run(run: Run, ranges: Sequence[tuple[float, float]] = ()) -> Reductio
         name: StateName = "charged" if step.kind == "charge" else "discharged"
         inside = _after(run.series, steps, number) & usable
         if np.any(inside):
-            states.append(_sum(run, np.flatnonzero(inside), name, step.cycle))
+            states.append(_sum(run, np.flatnonzero(inside), name, step.cycle, track))
         else:
             missing.append(f"cycle {step.cycle} {name}")
     for start, stop in ranges:
         inside = (run.series.start_s >= start) & (run.series.stop_s <= stop) & usable
         if not np.any(inside):
             raise BadData(f"no usable spectrum between {start:g} s and {stop:g} s")
-        states.append(_sum(run, np.flatnonzero(inside), "range", _cycle_at(steps, start)))
+        states.append(_sum(run, np.flatnonzero(inside), "range", _cycle_at(steps, start), track))
     return Reduction(
         steps=steps, pristine=pristine, states=tuple(states), missing=tuple(missing),
         throughput_uah=np.array([_throughput(run.log, run, s) for s in states]),
@@ -174,17 +115,42 @@ def _cycle_at(steps: Sequence[Step], time_s: float) -> int:
     return max((step.cycle for step in steps if step.start_s <= time_s), default=0)
 
 
-def _sum(run: Run, indices: NDArray[np.int64], name: StateName, cycle: int) -> StateSpectrum:
+def _track(run: Run) -> ScaleTrack | None:
+    """The energy scale along the run, where a spectrum that is used is flagged for a drift."""
+    moved = (run.series.flags & int(Quality.GAIN_DRIFT)) != 0
+    if not np.any(moved & run.series.usable):
+        return None
+    return track_scale(run, stopping_source())
+
+
+def _sum(
+    run: Run, indices: NDArray[np.int64], name: StateName, cycle: int, track: ScaleTrack | None
+) -> StateSpectrum:
     series = run.series
-    live, real = series.live_s[indices], series.real_s[indices]
-    monitor = series.monitor[indices] * live / np.where(real > 0, real, 1.0)
+    live = series.live_s[indices]
+    counts = (
+        series.counts[indices].sum(axis=0) if track is None else corrected_sum(run, track, indices)
+    )
+    monitor = _monitor(series, indices)
     charge, std = _charge(run, indices)
     return StateSpectrum(
         name=name, cycle=cycle, start_s=float(series.start_s[indices].min()),
-        stop_s=float(series.stop_s[indices].max()), counts=series.counts[indices].sum(axis=0),
-        live_s=float(live.sum()), monitor=float(monitor.sum()), indices=tuple(map(int, indices)),
+        stop_s=float(series.stop_s[indices].max()), counts=counts,
+        live_s=float(live.sum()), monitor=monitor, indices=tuple(map(int, indices)),
         charge_uah=charge, charge_std_uah=std,
     )  # fmt: skip
+
+
+def _monitor(series: SpectrumSeries, indices: NDArray[np.int64]) -> float:
+    """Monitor counts in the live time; where some are stuck, the others stand in for them."""
+    live, real = series.live_s[indices], series.real_s[indices]
+    monitor = series.monitor[indices] * live / np.where(real > 0, real, 1.0)
+    good = (series.flags[indices] & int(Quality.MONITOR_STUCK)) == 0
+    if good.all():
+        return float(monitor.sum())
+    if not good.any():
+        return float("nan")
+    return float(monitor[good].sum() * live.sum() / live[good].sum())
 
 
 def _charge(run: Run, indices: NDArray[np.int64]) -> tuple[float, float]:

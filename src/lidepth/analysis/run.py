@@ -19,10 +19,12 @@ from lidepth.analysis.calibrate import (
     misfit_factor,
     spectrum_fit,
 )
+from lidepth.analysis.electrochemistry.examine import examine_run
 from lidepth.analysis.forward import LNBACK, LNFLUX, OFFSET
 from lidepth.analysis.invert import Inversion, first_charge_uah, invert, settled, untie
 from lidepth.analysis.profiles import depth_profiles, supported_modes
 from lidepth.analysis.reduce import Reduction, reduce_run
+from lidepth.analysis.scale import track_scale
 from lidepth.analysis.verdicts import (
     data_warnings,
     fit_warnings,
@@ -128,8 +130,9 @@ def analyze(
         state_parameters=_state_parameters(inversion), warnings=tuple(dict.fromkeys(warnings)),
         first_charge_uah=first, stopping=source.name,
         provenance=provenance(run, source, calibrated, inversion),
-        modes=supported_modes(inversion, calibrated.mask),
+        modes=supported_modes(inversion, calibrated.mask), scale=track_scale(run, source),
         settled=settled(reduction, inversion, free),
+        electrochemistry=examine_run(run, fitted_stack(run, inversion), common, default),
     )  # fmt: skip
 
 

@@ -10,24 +10,30 @@ from lidepth.analysis.reduce import Reduction
 from lidepth.model.calibration import FittedParameter, SpectrumFit
 from lidepth.model.ledger import Ledger
 from lidepth.model.result import MovedSilicon, Run
-from lidepth.model.spectra import Quality
+from lidepth.model.spectra import UNUSABLE, Quality
 
 Floats = NDArray[np.float64]
 
 _INTERNAL = ("profile:", "flux", "background", "flat", "back_length")
 _FEW_PRISTINE_H = 4.0
+_MUCH_LEFT_OUT = 0.10
 _VAGUE = 0.06  # of the first charge
 
 
 def data_warnings(run: Run, reduction: Reduction) -> list[str]:
-    """Flags of spectra, states without data, a short pristine period."""
+    """Flags of spectra, states without data, a short pristine period, clocks that differ."""
     notes = []
     flags = run.series.flags
     for flag in Quality:
         number = int(np.count_nonzero(flags & int(flag)))
         if number:
-            fate = "kept out of the sums" if flag & _unusable() else "used"
-            notes.append(f"{number} spectra are flagged {flag.words}; they are {fate}")
+            notes.append(f"{number} spectra are flagged {flag.words}; they are {_fate(flag)}")
+    left = float(run.series.live_s[~run.series.usable].sum())
+    if left > _MUCH_LEFT_OUT * float(run.series.live_s.sum()):
+        notes.append(
+            f"flags keep {100 * left / float(run.series.live_s.sum()):.0f} % of the live time out "
+            "of the sums"
+        )
     if reduction.missing:
         notes.append(
             "no usable spectrum for " + ", ".join(reduction.missing) + "; the ledger has no row "
@@ -44,15 +50,23 @@ def data_warnings(run: Run, reduction: Reduction) -> list[str]:
             "printed lithium content of the films, and silicon that has moved stays in the "
             "common error"
         )
+    if run.clock is not None and run.clock.doubtful:
+        notes.append(run.clock.words)
+    notes += run.clock_notes
     if not np.all(np.isfinite(run.series.monitor[run.series.usable])):
         notes.append("some spectra have no monitor counts: the beam is taken as constant there")
     return notes
 
 
-def _unusable() -> Quality:
-    from lidepth.model.spectra import UNUSABLE
-
-    return UNUSABLE
+def _fate(flag: Quality) -> str:
+    """What the sums do with a flagged spectrum; docs/quality.md says the same."""
+    if flag & UNUSABLE:
+        return "kept out of the sums"
+    if flag & Quality.GAIN_DRIFT:
+        return "brought to the scale of the pristine spectra and used"
+    if flag & Quality.MONITOR_STUCK:
+        return "used, with the monitor of the others of their state"
+    return "used"
 
 
 def fit_warnings(

@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from lidepth import __version__
-from lidepth.cli import analyze, cite, demo, schema, simulate, stopping
+from lidepth.cli import (
+    analyze,
+    check,
+    cite,
+    cycler,
+    demo,
+    export,
+    import_,
+    schema,
+    simulate,
+    stopping,
+)
 from lidepth.cli._errors import Verbs
 
 HELP = """
@@ -23,6 +34,8 @@ First steps:
   lidepth demo              a simulated cell, analysed; under a minute
   lidepth analyze experiment.yaml --out results
                             your own data
+  lidepth import experiment.yaml --out run.lidepth
+                            keep a run, safe and whole, in one file
   lidepth VERB --help       what goes in, what comes out, an example
 
 \b
@@ -62,7 +75,11 @@ def root(
 
 
 app.command("analyze", help=analyze.HELP)(analyze.analyze_verb)
+app.command("check", help=check.HELP)(check.check_verb)
+app.command("cycler", help=cycler.HELP)(cycler.cycler_verb)
 app.command("demo", help=demo.HELP)(demo.demo_verb)
+app.command("export", help=export.HELP)(export.export_verb)
+app.command("import", help=import_.HELP)(import_.import_verb)
 app.command("simulate", help=simulate.HELP)(simulate.simulate_verb)
 app.command("stopping", help=stopping.HELP)(stopping.stopping_verb)
 app.command("schema", help=schema.HELP)(schema.schema_verb)

@@ -23,28 +23,40 @@ _TIME = re.compile(
 _TIME_EXPECTED = "an ISO time without a time zone, such as 2017-03-06T09:00:00"
 
 
+def read_head(path: Path, size: int) -> bytes:
+    """Return the first ``size`` bytes of a regular file; raises BadInput or Truncated."""
+    return _read(path, size)
+
+
 def read_bytes(path: Path, *, limit_bytes: int) -> bytes:
     """Return the content of a regular file.
 
     Raises BadInput when it cannot be opened, OutOfRange when it is larger than ``limit_bytes``
     and Truncated when it is empty.
     """
+    content = _read(path, limit_bytes + 1)
+    if len(content) > limit_bytes:
+        raise OutOfRange(
+            "the file is too large to be what it should be", where=str(path),
+            expected=f"at most {limit_bytes} bytes", remedy="check that this is the right file",
+        )  # fmt: skip
+    return content
+
+
+def _read(path: Path, most: int) -> bytes:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise BadInput("this is not a file", where=str(path), expected="an ordinary file")
         with open(path, "rb") as stream:
-            content = stream.read(limit_bytes + 1)
+            # Reading sets aside as much as it is asked for, however small the file.
+            size = os.fstat(stream.fileno()).st_size
+            content = stream.read(min(size + 1, most))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadInput(
             f"cannot be opened ({reason})", where=str(path), expected="a file that can be read",
             remedy="correct the path; paths are taken from the folder of experiment.yaml",
         ) from error  # fmt: skip
-    if len(content) > limit_bytes:
-        raise OutOfRange(
-            "the file is too large to be what it should be", where=str(path),
-            expected=f"at most {limit_bytes} bytes", remedy="check that this is the right file",
-        )  # fmt: skip
     if not content.strip(b"\0 \t\r\n"):
         raise Truncated(
             "the file is empty", where=str(path), expected="content",

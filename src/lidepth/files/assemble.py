@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lidepth.analysis.quality import quality_flags
-from lidepth.errors import BadData, OutOfRange, WrongFormat
+from lidepth.analysis.clocks import clock_difference, on_spectra_clock
+from lidepth.analysis.quality import flag_run, quality_flags
+from lidepth.errors import BadData, BadInput, OutOfRange, WrongFormat
+from lidepth.files._order import put_in_order
+from lidepth.files._zones import to_utc
 from lidepth.files.experiment import DataPaths, Experiment
 from lidepth.files.readers import RawSpectrum
 from lidepth.files.records import Record, Recorded
+from lidepth.model.clock import ClockDifference
 from lidepth.model.cycling import CyclerLog
 from lidepth.model.result import Run
-from lidepth.model.spectra import SpectrumSeries
+from lidepth.model.spectra import Quality, SpectrumSeries, seconds
 
 MAX_CELLS = 2**28
 """Spectra times channels that fit the memory of a laptop (1 GiB)."""
@@ -32,7 +36,7 @@ class _Timed:
     live_s: float
     real_s: float
     monitor: float
-    order: int
+    marks: Quality = Quality.GOOD
 
 
 def assemble(recorded: Recorded, experiment: Experiment, *, detector: str | None = None) -> Run:
@@ -46,21 +50,27 @@ def assemble(recorded: Recorded, experiment: Experiment, *, detector: str | None
     chosen = _detector(recorded, detector or experiment.data.spectra.detector, experiment.source)
     data, log = experiment.data, recorded.log
     ours = [one for one in recorded.records if one.raw.detector == chosen]
-    timed = _ordered([one for one in ours if one.group == "run"], experiment)
+    timed, notes = _ordered([one for one in ours if one.group == "run"], experiment)
     series = _series(timed, detector=chosen)
-    blanks = _ordered([one for one in ours if one.group == "background"], experiment)
+    blanks, _ = _ordered([one for one in ours if one.group == "background"], experiment)
+    clock = None
     if log is not None:
-        log = log.shifted(data.clock_offset_s or 0.0)
-        _check_overlap(series, log, experiment.source)
+        clock = clock_difference(
+            series, log, experiment.instrument, experiment.stack, declared_s=data.clock_offset_s
+        )
+        log = on_spectra_clock(log, series, clock)
+        _check_overlap(series, log, clock, experiment.source)
+        notes += _assumed_zone(data, log)
     named = np.array([one.record.pristine for one in timed])
-    return Run(
+    run = Run(
         title=experiment.title, area_cm2=experiment.area_cm2, stack=experiment.stack,
         instrument=experiment.instrument, series=series, log=log,
         pristine=_pristine(series, log, data, named, experiment.source),
         area_rel_std=experiment.area_rel_std,
         background=_series(blanks, detector=chosen) if blanks else None,
-        source=experiment.source,
+        source=experiment.source, clock=clock, clock_notes=notes,
     )  # fmt: skip
+    return flag_run(run)
 
 
 def detectors(recorded: Recorded) -> tuple[str, ...]:
@@ -83,11 +93,33 @@ def _detector(recorded: Recorded, wanted: str | None, source: str) -> str:
     return wanted
 
 
-def _ordered(records: Sequence[Record], experiment: Experiment) -> list[_Timed]:
+def _ordered(
+    records: Sequence[Record], experiment: Experiment
+) -> tuple[list[_Timed], tuple[str, ...]]:
+    """Return the records by time, and what was found out about their clock."""
+    if not records:
+        return [], ()
     for record in records:
         _check_channels(records[0], record, len(records))
-    timed = [_timed(record, experiment, order=i) for i, record in enumerate(records)]
-    return sorted(timed, key=lambda one: (one.start, one.order))
+    timed = [_timed(record, experiment) for record in records]
+    zone = experiment.data.spectra.time_zone
+    try:
+        found = put_in_order(
+            np.array([one.start for one in timed], dtype="datetime64[ns]"),
+            np.array([one.real_s for one in timed]),
+            keys=[one.record.raw.sha256 for one in timed],
+            line=np.array([one.record.noted_line for one in timed], dtype=np.int64),
+            names=[one.record.source for one in timed], zone=zone,
+        )  # fmt: skip
+    except BadInput as error:
+        raise error.at(f"{experiment.source}, data.spectra.time_zone") from error
+    marks = np.where(found.stepped, Quality.CLOCK_STEP, 0)
+    marks |= np.where(found.doubtful, Quality.CLOCK_STEP | Quality.UNVERIFIED, 0)
+    settled = [
+        replace(one, start=start, marks=Quality(int(mark)))
+        for one, start, mark in zip(timed, found.start, marks, strict=True)
+    ]
+    return [settled[i] for i in found.order], found.notes
 
 
 def _series(timed: Sequence[_Timed], *, detector: str) -> SpectrumSeries:
@@ -99,10 +131,11 @@ def _series(timed: Sequence[_Timed], *, detector: str) -> SpectrumSeries:
         monitor=np.array([one.monitor for one in timed]),
         total=np.array([raw.counts.sum() for raw in raws], dtype=np.float64),
         digests=[raw.sha256 for raw in raws],
-        line=np.array([one.record.noted_line for one in timed], dtype=np.int64),
     )
+    flags |= np.array([int(one.marks) for one in timed])
+    flags |= np.where([one.record.verified for one in timed], 0, int(Quality.UNVERIFIED))
     return SpectrumSeries.from_arrays(
-        counts=np.stack([raw.counts for raw in raws]),
+        counts=_table([raw.counts for raw in raws]),
         start=np.array([one.start for one in timed], dtype="datetime64[ns]"),
         live_s=[one.live_s for one in timed], real_s=[one.real_s for one in timed],
         monitor=[one.monitor for one in timed], flags=flags,
@@ -110,6 +143,21 @@ def _series(timed: Sequence[_Timed], *, detector: str) -> SpectrumSeries:
         digests=tuple(raw.sha256 for raw in raws),
         claimed_scale=[raw.calibration or (np.nan, np.nan) for raw in raws], detector=detector,
     )  # fmt: skip
+
+
+def _table(rows: Sequence[NDArray[np.signedinteger]]) -> NDArray[np.signedinteger]:
+    """Rows (channels,) as one table (n, channels); not copied where they are one already."""
+    whole = rows[0].base
+    if isinstance(whole, np.ndarray) and whole.ndim == 2 and whole.flags.c_contiguous:
+        step, place = whole.strides[0], whole.ctypes.data
+        first = (rows[0].ctypes.data - place) // step
+        wanted = range(place + first * step, place + (first + len(rows)) * step, step)
+        if all(
+            row.base is whole and row.size == whole.shape[1] and row.ctypes.data == at
+            for row, at in zip(rows, wanted, strict=True)
+        ):
+            return whole[first : first + len(rows)]
+    return np.stack(rows)
 
 
 def _check_channels(first: Record, record: Record, spectra: int) -> None:
@@ -128,33 +176,41 @@ def _check_channels(first: Record, record: Record, spectra: int) -> None:
         )  # fmt: skip
 
 
-def _timed(record: Record, experiment: Experiment, *, order: int) -> _Timed:
-    raw, file = record.raw, experiment.data.folder / record.source
-    start = record.noted_start if record.noted_start is not None else raw.start
+def _timed(record: Record, experiment: Experiment) -> _Timed:
+    raw = record.raw
+    start = raw.start
+    if record.noted_start is not None:
+        # What is noted is when the file began; its later spectra follow.
+        start = record.noted_start + np.timedelta64(round(raw.after_s * 1e9), "ns")
     if start is None:
         raise WrongFormat(
-            "nothing says when this spectrum was taken", where=str(file),
-            expected="$DATE_MEA: in the file, or a start in monitor.csv",
-            remedy="add a row with its start to monitor.csv",
+            "nothing says when this spectrum was taken", where=_file(record, experiment),
+            expected="a start time in the file or in monitor.csv",
+            remedy="add a row with its start to monitor.csv; for list mode give data.spectra.start",
         )  # fmt: skip
     dead_s = float(raw.counts.sum()) * experiment.instrument.detector.dead_time_s
     live_s, real_s = _live_and_real(noted_s=record.noted_live_s, raw=raw, dead_s=dead_s)
     if not live_s > 0:
         raise BadData(
-            "the spectrum has no live time", where=str(file), expected="more than 0 s",
+            "the spectrum has no live time", where=_file(record, experiment),
+            expected="more than 0 s",
             remedy="add its live time to monitor.csv, or correct the header or the dead time",
         )  # fmt: skip
     if live_s > 1.01 * real_s + 1.0:
         raise BadData(
-            f"a live time of {live_s:g} s in {real_s:g} s", where=str(file),
+            f"a live time of {live_s:g} s in {real_s:g} s", where=_file(record, experiment),
             expected="no more live time than real time",
             remedy="correct live_s in monitor.csv or the times in the header of the file",
         )  # fmt: skip
     noted = record.noted_monitor
     return _Timed(
         record=record, start=start, live_s=live_s, real_s=real_s,
-        monitor=noted if np.isfinite(noted) else raw.monitor, order=order,
+        monitor=noted if np.isfinite(noted) else raw.monitor,
     )  # fmt: skip
+
+
+def _file(record: Record, experiment: Experiment) -> str:
+    return str(experiment.data.folder / record.source)
 
 
 def _live_and_real(*, noted_s: float, raw: RawSpectrum, dead_s: float) -> tuple[float, float]:
@@ -176,17 +232,40 @@ def _seconds(start: Sequence[np.datetime64]) -> NDArray[np.float64]:
     return np.asarray((times - times.min()).astype(np.int64) * 1e-9, dtype=np.float64)
 
 
-def _check_overlap(series: SpectrumSeries, log: CyclerLog, source: str) -> None:
+def _check_overlap(
+    series: SpectrumSeries, log: CyclerLog, clock: ClockDifference, source: str
+) -> None:
     times = log.seconds(series.origin)
     if times[0] < series.stop_s.max() and times[-1] > 0.0:
         return
     stop = series.origin + np.timedelta64(round(series.stop_s.max()), "s")
-    raise BadData(
+    what = "the cycler log gives no date" if not log.anchored else (
         f"the cycler log ({_span(log.time[0], log.time[-1])}) and the spectra "
-        f"({_span(series.origin, stop)}) do not overlap in time",
-        where=f"{source}, data.cycler", expected="one clock, or a known difference of clocks",
-        remedy='give data.clock_offset, such as "-1 h": what to add to the times of the cycler',
+        f"({_span(series.origin, stop)}) do not overlap in time"
     )  # fmt: skip
+    raise BadData(
+        f"{what}; {clock.words.partition(';')[0]}",
+        where=f"{source}, data.cycler", expected="one clock, or a known difference of clocks",
+        remedy='give data.clock_offset, such as "-1 h": what to add to the times of the cycler'
+        if log.anchored else "give data.cycler.start: the time of its first row",
+    )  # fmt: skip
+
+
+def _assumed_zone(data: DataPaths, log: CyclerLog) -> tuple[str, ...]:
+    """Say what was assumed where only one of two clocks has a time zone."""
+    spectra = data.spectra.time_zone
+    cycler = data.cycler.columns.time_zone if data.cycler is not None else None
+    if (spectra is None) == (cycler is None) or not log.anchored:
+        return ()
+    if spectra is None:
+        return (
+            f"data.cycler.time_zone is {cycler}, data.spectra has none: the times of the spectra "
+            "were taken as UTC",
+        )
+    return (
+        f"data.spectra.time_zone is {spectra}, data.cycler has none: the times of the cycler were "
+        "taken as UTC",
+    )
 
 
 def _span(start: np.datetime64, stop: np.datetime64) -> str:
@@ -206,7 +285,10 @@ def _pristine(
         chosen = named
         remedy = "correct the pattern in data.pristine"
     elif data.pristine is not None:
-        first, last = ((end - series.origin) / np.timedelta64(1, "s") for end in data.pristine)
+        ends = np.array(data.pristine, dtype="datetime64[ns]")
+        if data.spectra.time_zone is not None:
+            ends = to_utc(ends, data.spectra.time_zone)
+        first, last = seconds(ends, series.origin)
         chosen = (series.start_s >= first - slack_s) & (series.stop_s <= last + slack_s)
         remedy = "correct the times in data.pristine; they are on the clock of the spectra"
     elif log is not None:

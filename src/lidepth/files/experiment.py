@@ -328,12 +328,15 @@ def _spectra(text: SpectraText, place: Place) -> SpectrumFiles:
             raise OutOfRange(f"a dwell of {dwell_s:g} s cannot be", where=where,
                              expected="more than 0 s and less than 100 days")  # fmt: skip
     written = text.dialect
+    start = None
+    if text.start is not None:
+        start = parse_time(text.start, where=place("data.spectra.start"))
     return SpectrumFiles(
         glob=text.files, format=text.format, detector=text.detector,
         time_zone=_zone(text.time_zone, place("data.spectra.time_zone")),
         dialect=Dialect(
             columns=tuple(written.columns), delimiter=written.delimiter, skip=written.skip,
-            comment=written.comment, dwell_s=dwell_s, channels=text.channels,
+            comment=written.comment, dwell_s=dwell_s, channels=text.channels, start=start,
         ),
     )  # fmt: skip
 

@@ -117,6 +117,9 @@ class SpectraText(_FilesText):
         None, description="list mode: time gathered into one spectrum", examples=["8 min"]
     )
     channels: int = Field(0, ge=0, le=2**20, description="list mode: channels of a spectrum")
+    start: str | datetime | None = Field(
+        None, description="list mode: wall time at which the clock of the file was zero"
+    )
     detector: str | None = Field(None, description="the one to analyse, if there are several")
 
 

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
+from hashlib import file_digest
 from pathlib import Path
 
 from lidepth.errors import BadInput
 from lidepth.files.cyclers import read_cycler
 from lidepth.files.experiment import DataPaths, Experiment
-from lidepth.files.readers import read_spectra
+from lidepth.files.readers import RawSpectrum, read_spectra
 from lidepth.files.records import Group, Progress, Record, Recorded, joined
 from lidepth.files.sidecars import MonitorRow, read_monitor
 from lidepth.model.cycling import CyclerLog
 
+Kept = Mapping[str, Sequence[RawSpectrum]]
+"""Spectra that were read before, by the SHA-256 of their file."""
+
 
 def gather(
-    experiment: Experiment, *, known: Container[str] = (), progress: Progress | None = None
+    experiment: Experiment, *, kept: Kept | None = None, progress: Progress | None = None
 ) -> Recorded:
     """Read every file that an experiment describes.
 
-    Files whose path, from the folder of the experiment, is in ``known`` are passed over.  Raises a
-    BadInput for a file that cannot be used; it names the file and what to do.
+    A file whose content is in ``kept`` is not decoded again.  Raises a BadInput for a file that
+    cannot be used; it names the file and what to do.
     """
     data = experiment.data
     rows = read_monitor(data.monitor) if data.monitor is not None else ()
@@ -35,38 +40,51 @@ def gather(
     files = list({os.path.abspath(f): f for f in reversed([*files, *pristine])}.values())[::-1]
     log = _log(data, experiment.source)
     records = _read(
-        files, _match(files, rows, data), data, group="run", known=known,
+        files, _match(files, rows, data), data, group="run", kept=kept or {},
         pristine={os.path.abspath(file) for file in pristine}, progress=progress,
     )  # fmt: skip
     if data.background is not None:
         blanks = _expand(data, "background", data.background, experiment.source)
-        records += _read(blanks, {}, data, group="background", known=known)
+        records += _read(blanks, {}, data, group="background", kept=kept or {})
     return Recorded(records=tuple(records), log=log)
+
+
+def gather_log(experiment: Experiment) -> CyclerLog | None:
+    """Read the cycler log alone; None where the experiment names none.  Raises as ``gather``."""
+    return _log(experiment.data, experiment.source)
 
 
 def _read(
     files: Sequence[Path], matched: dict[int, MonitorRow], data: DataPaths, *, group: Group,
-    known: Container[str], pristine: Container[str] = (), progress: Progress | None = None,
+    kept: Kept, pristine: Container[str] = (), progress: Progress | None = None,
 ) -> list[Record]:  # fmt: skip
     records = []
     for number, file in enumerate(files):
-        source = _shown(file, data.folder)
-        if source not in known:
-            row = matched.get(number)
-            for raw in read_spectra(file, key=data.spectra.format, dialect=data.spectra.dialect):
-                records.append(
-                    Record(
-                        source=source, raw=raw, group=group,
-                        noted_start=row.start if row is not None else None,
-                        noted_live_s=row.live_s if row is not None else float("nan"),
-                        noted_monitor=row.counts if row is not None else float("nan"),
-                        noted_line=row.line if row is not None else -1,
-                        pristine=os.path.abspath(file) in pristine,
-                    )
-                )  # fmt: skip
+        row = matched.get(number)
+        for raw in _spectra(file, data, kept):
+            records.append(
+                Record(
+                    source=_shown(file, data.folder), raw=raw, group=group,
+                    noted_start=row.start if row is not None else None,
+                    noted_live_s=row.live_s if row is not None else float("nan"),
+                    noted_monitor=row.counts if row is not None else float("nan"),
+                    noted_line=row.line if row is not None else -1,
+                    pristine=os.path.abspath(file) in pristine,
+                )
+            )  # fmt: skip
         if progress is not None:
             progress(number + 1, len(files))
     return records
+
+
+def _spectra(file: Path, data: DataPaths, kept: Kept) -> Sequence[RawSpectrum]:
+    if kept:
+        # A file that cannot be opened is for the reader to refuse, in its own words.
+        with suppress(OSError), open(file, "rb") as stream:
+            found = kept.get(file_digest(stream, "sha256").hexdigest())
+            if found is not None:
+                return found
+    return read_spectra(file, key=data.spectra.format, dialect=data.spectra.dialect)
 
 
 def _expand(data: DataPaths, key: str, pattern: str, source: str) -> list[Path]:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth import __version__
-from lidepth.errors import BadData, StoreError
+from lidepth.errors import BadData
 from lidepth.files._provenance import files_digest, plain, versions
-from lidepth.files._store import replacing
+from lidepth.files._steady import steady
 from lidepth.model.profile import BAND_68, BAND_95, DepthProfile
 from lidepth.model.result import Analysis
 
@@ -45,17 +45,11 @@ def write_profiles_nc(path: str | Path, analysis: Analysis) -> None:
     _check_cells(profiles)
     cells = len(profiles[0].regions)
     sizes = {"state": len(profiles), "cell": cells, "cell_edge": cells + 1, "true_cell": cells}
-    try:
-        with replacing(Path(path)) as temporary, h5netcdf.File(temporary, "w") as file:
-            file.dimensions = sizes
-            file.attrs.update(_attributes(analysis))
-            for variable in _variables(profiles):
-                _write(file, variable)
-    except RuntimeError as error:  # how HDF5 reports a full disk while closing
-        raise StoreError(
-            f"could not be written ({error})", where=str(path), expected="a disk with room left",
-            remedy="free some space, or choose another folder with --out",
-        ) from error  # fmt: skip
+    with steady(Path(path)) as disk, h5netcdf.File(disk, "w") as file:
+        file.dimensions = sizes
+        file.attrs.update(_attributes(analysis))
+        for variable in _variables(profiles):
+            _write(file, variable)
 
 
 def _check_cells(profiles: Sequence[DepthProfile]) -> None:

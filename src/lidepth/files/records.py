@@ -24,7 +24,8 @@ class Record:
 
     ``source`` is the path of its file from the folder of experiment.yaml; ``noted_start``,
     ``noted_live_s`` and ``noted_monitor`` are what monitor.csv says of it in row ``noted_line``
-    (-1: nothing); ``pristine`` is True where a glob in data.pristine names it.
+    (-1: nothing); ``pristine`` is True where a glob in data.pristine names it.  ``verified`` is
+    False for one that a run file could not keep whole.
     """
 
     source: str
@@ -35,6 +36,7 @@ class Record:
     noted_line: int = -1
     group: Group = "run"
     pristine: bool = False
+    verified: bool = True
 
     @property
     def key(self) -> tuple[str, str, int, str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ from lidepth.errors import BadInput, OutOfRange, Truncated, WrongFormat
 from lidepth.files._text import nearest, parse_time, read_text
 
 MAX_BYTES = 256 * 1024**2
+# Lines one by one: a text stream would hold the whole table once more, four bytes a letter.
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 MONITOR_COLUMNS = ("file", "start", "live_s", "monitor_counts")
 
 
@@ -63,7 +65,8 @@ def read_table(
 
     Raises WrongFormat or Truncated with file and line.
     """
-    reader = csv.reader(io.StringIO(read_text(path, limit_bytes=MAX_BYTES), newline=""))
+    text = read_text(path, limit_bytes=MAX_BYTES)
+    reader = csv.reader(line[0] for line in _LINE.finditer(text))
     rows: list[list[str]] = []
     lines: list[int] = []
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -115,6 +116,8 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "area_rel_std": run.area_rel_std,
         "spectra": len(run.series),
         "spectra_used": int(np.sum(run.series.usable)),
+        "clock": dataclasses.asdict(run.clock) if run.clock is not None else None,
+        "clock_notes": list(run.clock_notes),
         "stopping": analysis.stopping,
         "isotope": run.instrument.isotope,
         "first_charge_uah": analysis.first_charge_uah,

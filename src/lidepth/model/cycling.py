@@ -14,6 +14,7 @@ from lidepth.model._arrays import readonly, require
 from lidepth.model.spectra import seconds
 
 StepKind = Literal["pristine", "charge", "discharge", "rest"]
+StepMode = Literal["CC", "CV", "rest", "mixed"]
 StateName = Literal["pristine", "charged", "discharged", "range"]
 
 
@@ -72,7 +73,9 @@ class CyclerLog:
 class Step:
     """One phase of a cycle, in s since the run's origin.
 
-    ``charge_uah`` is the charge passed in it (charge positive).
+    ``charge_uah`` is the charge passed in it (charge positive), ``current_ua`` its mean current.
+    ``mode`` is what was held constant.  Rows ``first_row`` to ``last_row`` of the log, the last
+    not included, carry it, from ``start_v`` to ``end_v``; nought and NaN where there is no log.
     """
 
     kind: StepKind
@@ -81,6 +84,11 @@ class Step:
     stop_s: float
     charge_uah: float = 0.0
     current_ua: float = 0.0
+    mode: StepMode = "mixed"
+    first_row: int = 0
+    last_row: int = 0
+    start_v: float = np.nan
+    end_v: float = np.nan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.model.calibration import FittedParameter, SelfCalibration, SpectrumFit
+from lidepth.model.clock import ClockDifference
+from lidepth.model.check import ScaleTrack
 from lidepth.model.cycling import CyclerLog, StateSpectrum, Step
+from lidepth.model.electrochemistry import Electrochemistry
 from lidepth.model.instrument import Instrument
 from lidepth.model.ledger import Ledger
 from lidepth.model.profile import DepthProfile
@@ -25,7 +28,9 @@ class Run:
 
     ``log`` is None when no cycler was recorded; ``pristine`` (n,) marks the spectra of the
     pristine cell; ``area_cm2`` of the electrode with relative standard uncertainty
-    ``area_rel_std``; ``background`` are spectra of a blank, if any were taken.
+    ``area_rel_std``; ``background`` are spectra of a blank, if any were taken.  ``clock`` tells how
+    the cycler's clock compares with that of the spectra (None without a log), which ``log`` is on;
+    ``clock_notes`` which steps of a clock were found and what was assumed of time zones.
     """
 
     title: str
@@ -38,6 +43,8 @@ class Run:
     area_rel_std: float = 0.02
     background: SpectrumSeries | None = None
     source: str = ""
+    clock: ClockDifference | None = None
+    clock_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +91,8 @@ class Analysis:
     (n, 3) is the information bound (Cramer-Rao) for the independent error of the default rows;
     ``state_parameters`` the fitted nuisances (flux, offset, background) of each state.
     ``first_charge_uah`` is the charge of the first charging step, the unit of "per cent" in text
-    (NaN without a cycler log).
+    (NaN without a cycler log).  ``scale`` is the energy scale along the run, None where no two edges
+    are seen.
     """
 
     run: Run
@@ -105,4 +113,6 @@ class Analysis:
     stopping: str
     provenance: Mapping[str, str] = field(default_factory=dict)
     modes: float = np.nan
+    scale: ScaleTrack | None = None
     settled: Settled = field(default_factory=Settled)
+    electrochemistry: Electrochemistry | None = None

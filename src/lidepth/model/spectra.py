@@ -88,9 +88,10 @@ class SpectrumSeries:
         counts = np.asarray(counts)
         require(counts.ndim == 2 and counts.size > 0, "counts are a table of spectra by channels")
         n = counts.shape[0]
-        require(bool(np.all(np.isfinite(counts))), "counts are finite")
-        require(bool(np.all(counts >= 0)), "counts are not negative")
-        require(bool(np.all(counts == np.floor(counts))), "counts are whole numbers")
+        if counts.dtype.kind not in "iu":  # a long run is not copied to see that it is whole
+            require(bool(np.all(np.isfinite(counts))), "counts are finite")
+            require(bool(np.all(counts == np.floor(counts))), "counts are whole numbers")
+        require(bool(counts.min() >= 0), "counts are not negative")
         live = np.asarray(live_s, dtype=np.float64)
         real = np.asarray(real_s, dtype=np.float64)
         require(bool(np.all((live >= 0) & (real >= 0))), "live and real times are not negative")

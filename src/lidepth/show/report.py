@@ -87,6 +87,7 @@ def _content(
         "methods": _methods(analysis),
         "cathode_check": words.cathode_check(analysis),
         "silicon": words.silicon_verdict(analysis.silicon),
+        "losses": words.losses(analysis),
         "discharged": _rows(default, "discharged"),
         "ledgers": [(METHOD_WORDS.get(m, m), _rows(t)) for m, t in analysis.ledgers.items()],
         "remarks": {m: t.remark for m, t in analysis.ledgers.items() if t.remark},
@@ -249,6 +250,7 @@ def _facts(analysis: Analysis) -> dict[str, str]:
         "stack": str(analysis.run.stack),
         "stopping": analysis.stopping,
         "cycler": "recorded" if analysis.run.log is not None else "not recorded",
+        **({"clocks": clock.words} if (clock := analysis.run.clock) is not None else {}),
     }
 
 

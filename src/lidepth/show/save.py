@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lidepth.errors import StoreError
+from lidepth.model.electrochemistry import Electrochemistry
 from lidepth.model.ledger import Ledger
 from lidepth.model.result import Analysis
 from lidepth.show.drawing import Drawing, NothingToDraw
-from lidepth.show.figures import FIGURES, TAKES_TRUTH
+from lidepth.show.figures import CYCLING, FIGURES, TAKES_TRUTH
 
 Progress = Callable[[str, int, int], None]
 """Called with a figure's name, its number from 1 and how many there are."""
@@ -62,6 +63,24 @@ def save_figures(
         for kind, content in contents.items():
             files.append(write_whole(folder / f"{name}.{kind}", content))
     return SavedFigures(drawings, tuple(files), skipped)
+
+
+def save_cycling(found: Electrochemistry, folder: Path) -> tuple[Path, ...]:
+    """Write the figures of a cycler log alone as SVG, PNG and CSV; what has no data is left out.
+
+    Raises StoreError when the folder or a file cannot be written.
+    """
+    files: list[Path] = []
+    for draw in CYCLING:
+        try:
+            drawing = draw(found)
+        except NothingToDraw:
+            continue
+        for kind, content in (
+            ("svg", drawing.svg), ("png", drawing.png), ("csv", drawing.csv.encode("utf-8")),
+        ):  # fmt: skip
+            files.append(write_whole(Path(folder) / f"{drawing.name}.{kind}", content))
+    return tuple(files)
 
 
 def write_whole(path: Path, content: bytes) -> Path:

@@ -116,6 +116,18 @@ def _part(analysis: Analysis, ledger: Ledger, row: int, column: int) -> str:
     return f"{HOLDS[REGIONS[column]]} is {with_error(value, std, 'µAh')}{share}"
 
 
+def losses(analysis: Analysis) -> list[dict[str, str]]:
+    """What the curves of the cycler exclude, support and cannot tell; empty without a cycler."""
+    found = analysis.electrochemistry
+    return [
+        {
+            "verdict": one.verdict, "loss": one.loss, "why": one.why,
+            "statement": one.statement, "observation": one.observation.replace("-", "−"),
+        }
+        for one in (found.losses if found is not None else ())
+    ]  # fmt: skip
+
+
 def window_bias_words(analysis: Analysis) -> str:
     """Say how wrong windows are predicted to be, as a mean per state and part."""
     windows = analysis.ledgers.get("windows")
@@ -236,6 +248,10 @@ ADVICE = (
     ("cathode seen by neutrons", "Compare the rows of untied with the default: the charge may not "
      "all have moved lithium (side reactions, leakage). If so, the default's cathode is too large "
      "by as much."),
+    ("clock of the cycler differs", "Set the clocks alike before the next run. If the number is what "
+     "you expect of the two computers, declare it; the ledger hardly changes."),
+    ("data.clock_offset", "Correct the offset, or leave it out: then it is found from the data."),
+    ("clock of the spectra", "Compare with the log book, and name the time zone if there is one."),
     ("with the stopping powers of", "Quote the larger error."),
 )  # fmt: skip
 

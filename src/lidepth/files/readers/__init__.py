@@ -8,7 +8,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from lidepth.errors import WrongFormat
-from lidepth.files._text import nearest, read_bytes
+from lidepth.files._text import nearest, read_bytes, read_head
+from lidepth.files.readers.amptek import AMPTEK
+from lidepth.files.readers.chn import CHN
+from lidepth.files.readers.cnf import CNF
+from lidepth.files.readers.compass import COMPASS
+from lidepth.files.readers.fastcomtec import FASTCOMTEC
+from lidepth.files.readers.genie import GENIE
+from lidepth.files.readers.iec import IEC
+from lidepth.files.readers.n42 import N42
+from lidepth.files.readers.nexus import NEXUS
+from lidepth.files.readers.nicos import NICOS
 from lidepth.files.readers.raw_spectrum import (
     MAX_CHANNELS,
     MAX_FILE_BYTES,
@@ -16,14 +26,18 @@ from lidepth.files.readers.raw_spectrum import (
     Format,
     RawSpectrum,
 )
+from lidepth.files.readers.spc import SPC
 from lidepth.files.readers.spe import SPE
+from lidepth.files.readers.text import TEXT
 
 __all__ = [
     "FORMATS", "MAX_CHANNELS", "MAX_FILE_BYTES", "Dialect", "Format", "RawSpectrum",
     "format_of", "read_spectra", "read_spectrum",
 ]  # fmt: skip
 
-FORMATS: tuple[Format, ...] = (SPE,)
+FORMATS: tuple[Format, ...] = (
+    SPE, SPC, CHN, CNF, N42, AMPTEK, GENIE, FASTCOMTEC, NICOS, COMPASS, IEC, TEXT, NEXUS,
+)  # fmt: skip
 """Every format, in the order in which contents are tried where suffixes are shared."""
 
 _HEAD = 4096
@@ -39,8 +53,8 @@ def read_spectra(
     WrongFormat or OutOfRange with file and place.
     """
     file = Path(path)
-    content = read_bytes(file, limit_bytes=MAX_FILE_BYTES)
-    chosen = format_of(file, content[:_HEAD], key=key)
+    chosen = format_of(file, read_head(file, _HEAD), key=key)
+    content = read_bytes(file, limit_bytes=chosen.limit_bytes)
     return chosen.parse(content, file, dialect or Dialect())
 
 

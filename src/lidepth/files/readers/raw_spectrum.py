@@ -26,7 +26,8 @@ class RawSpectrum:
     none); ``sha256`` of the file's content.  ``detector`` names the input it came from, empty for
     the only one; ``record`` counts the spectra of one detector in the file from 0; ``monitor``
     counts of the beam monitor where the file has them, else NaN; ``remarks`` are for the user:
-    what the file says and should not be trusted.
+    what the file says and should not be trusted; ``after_s`` is when, in s since the start of the
+    measurement in the file, this spectrum of it begins.
     """
 
     counts: NDArray[np.int64]
@@ -39,6 +40,7 @@ class RawSpectrum:
     record: int = 0
     monitor: float = math.nan
     remarks: tuple[str, ...] = ()
+    after_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.counts.setflags(write=False)
@@ -52,7 +54,7 @@ class Dialect:
     ``-`` for one to be passed over), ``delimiter`` parts them (empty: any blanks), ``skip`` lines
     come before the numbers, lines that begin with ``comment`` are passed over.  ``dwell_s`` is the
     time over which events of a list-mode file are gathered into one spectrum, ``channels`` how
-    many channels they fall into.
+    many channels they fall into, ``start`` when its clock was at zero.
     """
 
     columns: tuple[str, ...] = ("counts",)
@@ -61,6 +63,7 @@ class Dialect:
     comment: str = "#"
     dwell_s: float = math.nan
     channels: int = 0
+    start: np.datetime64 | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +72,9 @@ class Format:
 
     ``key`` is its name in ``data.format``; ``suffixes`` in lower case; ``parse`` turns the bytes of
     a file into its spectra; ``recognises`` looks at the first 4 kB where several formats share a
-    suffix; ``explicit`` formats are never guessed.  ``maker`` and ``note`` are for the table in the
-    docs; ``reads_with`` names the library that decodes it, empty for our own reader.
+    suffix; ``explicit`` formats are never guessed; files larger than ``limit_bytes`` are refused.
+    ``maker`` and ``note`` are for the table in the docs; ``reads_with`` names the library that
+    decodes it, empty for our own reader.
     """
 
     key: str
@@ -79,5 +83,6 @@ class Format:
     parse: Callable[[bytes, Path, Dialect], tuple[RawSpectrum, ...]]
     recognises: Callable[[bytes], bool] = field(default=lambda head: bool(head))
     explicit: bool = False
+    limit_bytes: int = MAX_FILE_BYTES
     note: str = ""
     reads_with: str = ""

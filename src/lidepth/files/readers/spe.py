@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.errors import LidepthError, OutOfRange, Truncated, WrongFormat
+from lidepth.files.readers._checked import Scale, linear_scale
 from lidepth.files.readers.raw_spectrum import (
     MAX_CHANNELS,
     MAX_COUNTS,
@@ -24,7 +25,7 @@ from lidepth.files.readers.raw_spectrum import (
     RawSpectrum,
 )
 
-_SECTION = re.compile(rb"\$([A-Z0-9_]+):[ \t]*\r?$", re.MULTILINE)
+_SECTION = re.compile(rb"\$([A-Z0-9_]+):[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
 _NOT_COUNTS = b"0123456789 \t\r\n"
 _WHOLE = re.compile(rb"^\d+$")
 _DATES = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S.%f", "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M")
@@ -41,13 +42,15 @@ def parse_spe(content: bytes, path: Path) -> RawSpectrum:
     counts = _counts(content, sections["DATA"], path)
     _check_end(content, path)
     live_s, real_s = _times(content, sections, path)
+    scale, remarks = _calibration(content, sections, counts.size)
     return RawSpectrum(
         counts=counts,
         start=_start(content, sections, path),
         live_s=live_s,
         real_s=real_s,
-        calibration=_calibration(content, sections),
+        calibration=scale,
         sha256=hashlib.sha256(content).hexdigest(),
+        remarks=remarks,
     )
 
 
@@ -67,7 +70,7 @@ def _sections(content: bytes, path: Path) -> dict[str, tuple[int, int]]:
     stops = [mark.start() for mark in marks[1:]] + [len(content)]
     sections: dict[str, tuple[int, int]] = {}
     for mark, stop in zip(marks, stops, strict=True):
-        name = mark[1].decode("ascii")
+        name = mark[1].decode("ascii").upper()
         if name == "DATA" and name in sections:
             raise WrongFormat(
                 "the file holds more than one spectrum", where=_where(path, content, mark.start()),
@@ -211,18 +214,21 @@ def _start(
 
 
 def _calibration(
-    content: bytes, sections: dict[str, tuple[int, int]]
-) -> tuple[float, float] | None:
-    """Return (offset, gain) from $MCA_CAL, else $ENER_FIT; None for zeros or another unit."""
+    content: bytes, sections: dict[str, tuple[int, int]], channels: int
+) -> tuple[Scale | None, tuple[str, ...]]:
+    """Return ((offset, gain) or None, remarks) from $MCA_CAL, else $ENER_FIT."""
     fine = _body(content, sections, "MCA_CAL") or []
     coarse = _body(content, sections, "ENER_FIT") or []
+    doubts: tuple[str, ...] = ()
     for text in (*fine[1:2], *coarse[:1]):
         words = text.split()
         numbers = [value for value in map(_float, words) if math.isfinite(value)]
-        unit = [word for word in words if not math.isfinite(_float(word))]
-        if len(numbers) >= 2 and numbers[1] > 0 and unit in ([], ["keV"]):
-            return numbers[0], numbers[1]
-    return None
+        unit = " ".join(word for word in words if not math.isfinite(_float(word)))
+        scale, remarks = linear_scale(numbers, channels, unit=unit)
+        if scale is not None:
+            return scale, remarks
+        doubts = doubts or remarks
+    return None, doubts
 
 
 def _float(word: str) -> float:

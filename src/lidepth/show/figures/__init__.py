@@ -5,17 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lidepth.show.drawing import Drawing
+from lidepth.show.figures.cycling import (
+    capacity,
+    composition,
+    incremental_capacity,
+    normalised_curves,
+    voltage_curves,
+)
 from lidepth.show.figures.ledgers import ledger, ledger_methods
 from lidepth.show.figures.maps import charged_map, discharged_map, operando_map, run_map
 from lidepth.show.figures.profiles import charged_profiles, discharged_profiles, resolution
 from lidepth.show.figures.quality import residuals, silicon, stack
 from lidepth.show.figures.setup import setup
 from lidepth.show.figures.spectra import difference, pristine
+from lidepth.show.figures.steadiness import quality
 
 FIGURES: Mapping[str, Callable[..., Drawing]] = {
     "setup": setup,
     "pristine": pristine,
     "difference": difference,
+    "voltage_curves": voltage_curves,
+    "normalised_curves": normalised_curves,
+    "capacity": capacity,
+    "incremental_capacity": incremental_capacity,
+    "composition": composition,
     "operando_map": operando_map,
     "run_map": run_map,
     "charged_map": charged_map,
@@ -28,8 +41,14 @@ FIGURES: Mapping[str, Callable[..., Drawing]] = {
     "resolution": resolution,
     "stack": stack,
     "residuals": residuals,
+    "quality": quality,
 }
 """Figure functions in order; each takes an Analysis and returns a Drawing."""
+
+CYCLING: tuple[Callable[..., Drawing], ...] = (
+    voltage_curves, normalised_curves, capacity, incremental_capacity, composition,
+)  # fmt: skip
+"""Figures of a cycler log; each takes an Analysis or an Electrochemistry."""
 
 TAKES_TRUTH = frozenset({"ledger"})
 """Figures that can draw the truth of a simulated run beside what was found."""

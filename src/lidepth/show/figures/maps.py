@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lidepth.model.result import Analysis
+from lidepth.model.spectra import UNUSABLE, Quality
 from lidepth.show.arrange import (
     Floats,
     alpha_grid,
@@ -20,7 +21,18 @@ from lidepth.show.arrange import (
     state_rates,
 )
 from lidepth.show.drawing import Drawing, NothingToDraw
-from lidepth.show.style import BLACK, DIVERGING, bare, new_figure, styled, whole_numbers
+from lidepth.show.style import (
+    BLACK,
+    DIVERGING,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    VERMILLION,
+    bare,
+    new_figure,
+    styled,
+    whole_numbers,
+)
 
 STEP_KEV = 10.0
 COLOURS = (
@@ -30,6 +42,20 @@ COLOURS = (
 COUNTS_PER_CELL = 120.0  # wanted per bin of the map, so that its noise stays near 10 %
 MOST_BINS, FEWEST_BINS = 240, 60
 MOST_BINS_WHOLE_RUN = 400
+
+# Gaps are blank already, and a missing monitor says nothing about a time.
+HATCHES = {
+    Quality.BEAM_OFF: ("////", "#777777"),
+    Quality.SHORT: ("----", "#777777"),
+    Quality.DUPLICATE: ("||||", "#777777"),
+    Quality.UNVERIFIED: ("xxxx", "#777777"),
+    Quality.SATURATED: ("++++", "#777777"),
+    Quality.GAIN_DRIFT: ("\\\\", VERMILLION),
+    Quality.PILE_UP: ("....", GREEN),
+    Quality.MONITOR_STUCK: ("oo", PURPLE),
+    Quality.BACKGROUND_CHANGED: ("..", ORANGE),
+    Quality.CLOCK_STEP: ("**", BLACK),
+}
 
 
 @styled
@@ -90,8 +116,8 @@ def _map_caption(hours: Floats) -> str:
         "Spectra less the pristine spectrum against time, brought to one beam by the monitor, "
         f"with the cell voltage at the left. Bins of {STEP_KEV:g} keV and, as a rule, "
         f"{np.median(np.diff(hours)) * 60:.0f} min; rests shaded beside the voltage. Hatched: "
-        "spectra left out of every sum because they were flagged (beam off, too short, read "
-        "twice). Dashed lines: energy windows of the layers in the pristine cell. " + COLOURS + " "
+        "flagged spectra, by kind; on grey, those left out of every sum. Plain grey: no data. "
+        "Dashed lines: energy windows of the layers in the pristine cell. " + COLOURS + " "
         "No error is drawn; the noise is that of counting. The image is a display of raw "
         "differences: lithium in the anode slows the alphas from below it, so that the "
         "electrolyte looks shifted (red along its lower edge) while the cell is charged."
@@ -178,12 +204,29 @@ def _mark_steps(axes: Any, analysis: Analysis, start: float, stop: float) -> Non
 
 
 def _hatch(axes: Any, analysis: Analysis, start: float, stop: float) -> None:
+    """Hatch flagged spectra by kind: filled where they are in no sum, open where they are used."""
+    from matplotlib.patches import Patch
+
     series = analysis.run.series
     begin, end = series.start_s, series.stop_s
-    bad = np.flatnonzero(~series.usable & (end > start) & (begin < stop))
-    for run in np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1) if bad.size else []:
-        axes.axhspan((begin[run[0]] - start) / 3600, (end[run[-1]] - start) / 3600,
-                     facecolor="#f2f2f2", edgecolor="#777777", hatch="////", lw=0.0)  # fmt: skip
+    inside = (end > start) & (begin < stop)
+    handles = []
+    for flag, (pattern, colour) in HATCHES.items():
+        rows = np.flatnonzero(((series.flags & int(flag)) != 0) & inside)
+        if not rows.size:
+            continue
+        look: dict[str, Any] = {
+            "facecolor": "#f2f2f2" if flag & UNUSABLE else "none", "edgecolor": colour,
+            "hatch": pattern, "lw": 0.0,
+        }  # fmt: skip
+        for part in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+            axes.axhspan((begin[part[0]] - start) / 3600, (end[part[-1]] - start) / 3600, **look)
+        handles.append(Patch(label=f"{flag.words} ({rows.size})", **{**look, "lw": 0.5}))
+    if handles:
+        axes.legend(
+            handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4,
+            title="flagged (spectra)", title_fontsize=7, handlelength=3.2, handleheight=1.6,
+        )  # fmt: skip
 
 
 def _region_lines(axes: Any, analysis: Analysis) -> None:

@@ -1,0 +1,318 @@
+"""Counts where no particle of the stack can land: background, pile-up; and the monitor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lidepth.analysis.edges import ExpectedEdges
+from lidepth.analysis.scale import reference_rows, top_channels
+from lidepth.model.check import Landmark, ScaleTrack
+from lidepth.model.result import Run
+from lidepth.model.spectra import Quality
+
+Floats = NDArray[np.float64]
+Edges = tuple[ExpectedEdges, tuple[Landmark, ...]]
+
+SIGMA = 6.0  # 2e-9 for a normal variable: less than one false flag in 1e8 spectra
+CHANGE = 0.25
+"""Least relative change of the background that is flagged: moving lithium changes it by less."""
+MONITOR_CHANGE = 0.15
+"""Least relative disagreement of monitor and tritons: lithium that moves changes it by less."""
+PILE_UP_SHARE = 1e-3
+"""Share of the counts that were moved by pile-up from which it is flagged."""
+
+_CHUNK_COUNTS = 60.0
+_WIDTHS = 5.0
+_TAIL_KEV = 120.0  # the low-energy tail of a detector, four e-folds
+_SHIFT_KEV = 25.0  # how far moving lithium shifts an edge of alphas
+_BIN_KEV = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windows:
+    """Ranges in channels on the reference scale.
+
+    ``low`` lies below all particles, ``valley`` between alphas and tritons, ``above`` over all;
+    ``peak`` holds the particle of highest energy.  None where a range is too narrow or its edges
+    are not seen.
+    """
+
+    low: tuple[float, float] | None
+    valley: tuple[float, float] | None
+    above: tuple[float, float] | None
+    peak: tuple[float, float] | None
+
+
+def windows_of(run: Run, found: Edges) -> Windows:
+    """Where no particle can land, given the edges that were found."""
+    expected, marks = found
+    gain, offset = run.instrument.calibration.gain_kev, run.instrument.calibration.offset_kev
+    width = {m.label: float(w) for m, w in zip(marks, expected.width_kev, strict=True)}
+    at = {m.label: offset + gain * m.channel for m in marks if np.isfinite(m.channel)}
+    tops = [m.label for m in marks if m.edge == "top" and m.label in at]
+    if not tops:
+        return Windows(low=None, valley=None, above=None, peak=None)
+    last = max(tops, key=lambda label: at[label])
+    particle = last.removesuffix(" top")
+    end_kev = offset + gain * run.series.channels
+
+    def channels(low_kev: float, high_kev: float) -> tuple[float, float] | None:
+        low, high = max(low_kev, offset), min(high_kev, end_kev)
+        return ((low - offset) / gain, (high - offset) / gain) if high - low > 40.0 else None
+
+    above = channels(at[last] + _WIDTHS * width[last] + 10.0, 2.0 * at[last])
+    bottom = at.get(f"{particle} bottom")
+    peak = None
+    if bottom is not None:
+        reach = 4.0 * width[f"{particle} bottom"]
+        peak = channels(bottom - reach, at[last] + 4.0 * width[last])
+    valley = low = None
+    inner = [label for label in tops if label != last]
+    if inner and bottom is not None:
+        valley = channels(
+            at[inner[0]] + _WIDTHS * width[inner[0]] + _SHIFT_KEV,
+            bottom - _WIDTHS * width[f"{particle} bottom"] - _TAIL_KEV,
+        )
+    bottoms = [m.label for m in marks if m.edge == "bottom" and m.label in at]
+    if len(bottoms) == 2:
+        deep = min(bottoms, key=lambda label: at[label])
+        low = channels(_threshold_kev(run) + 30.0, at[deep] - 3.0 * width[deep] - _SHIFT_KEV)
+    return Windows(low=low, valley=valley, above=above, peak=peak)
+
+
+def _threshold_kev(run: Run) -> float:
+    """Energy of the discriminator: the first channel with a twentieth of the largest below."""
+    scale = run.instrument.calibration
+    rows = reference_rows(run)
+    mean = run.series.counts[rows].sum(axis=0, dtype=np.float64)
+    filled = np.flatnonzero(mean > 0.05 * mean[: mean.size // 4].max(initial=1.0))
+    return scale.offset_kev + scale.gain_kev * float(filled[0] if filled.size else 0)
+
+
+def _in_window(run: Run, window: tuple[float, float] | None, stretch: Floats) -> Floats:
+    """Counts of every spectrum within a window that follows its scale; NaN without one."""
+    counts = run.series.counts
+    total = np.full(len(counts), np.nan)
+    if window is None:
+        return total
+    first = np.round(window[0] * stretch).astype(np.int64)
+    last = np.minimum(np.round(window[1] * stretch).astype(np.int64), counts.shape[1])
+    for low, high in {*zip(first.tolist(), last.tolist(), strict=True)}:
+        rows = (first == low) & (last == high)
+        part = counts[:, low:high] if rows.all() else counts[rows, low:high]
+        total[rows] = part.sum(axis=1, dtype=np.int64)
+    return total
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excess:
+    """What lies where nothing can land.
+
+    ``pile_up_share`` (n,) estimated share of counts that pile-up moved, its significance over the
+    run ``pile_up_sigma`` and the pair resolving time ``pair_s``; ``changed`` (n,) and
+    ``monitor_off`` (n,) mark spectra; ``ratio`` (n,) is tritons (or counts) per monitor count over
+    its median.  ``words`` say what could not be decided.
+    """
+
+    pile_up_share: Floats
+    pile_up_sigma: float
+    pair_s: float
+    changed: NDArray[np.bool_]
+    monitor_off: NDArray[np.bool_]
+    ratio: Floats
+    words: tuple[str, ...] = ()
+
+
+def excess_of(run: Run, found: Edges, track: ScaleTrack | None) -> Excess:
+    """Judge background, pile-up and monitor of every spectrum."""
+    series = run.series
+    usable = series.usable
+    ranges = windows_of(run, found)
+    stretch = _stretches(run, track)
+    total = series.data.values.sum(axis=1, dtype=np.int64).astype(np.float64)
+    peak = _in_window(run, ranges.peak, stretch) if ranges.peak is not None else total
+    rate = total / np.maximum(series.live_s, 1e-9)
+    above = _in_window(run, ranges.above, stretch)
+    pairs, sigma, words = _pile_up(run, ranges, usable, rate)
+    pair_s = pairs / max(float(np.sum(rate[usable] ** 2 * series.live_s[usable])), 1e-30)
+    share = 2.0 * rate * pair_s
+    low = _in_window(run, ranges.low, stretch)
+    valley = _in_window(run, ranges.valley, stretch)
+    changed = _changed(low, peak, usable, single=True)
+    outside = np.nansum(np.stack([valley, above]), axis=0)
+    if sigma > SIGMA:  # pile-up fills the upper range: only the valley is left to judge
+        outside = np.nan_to_num(valley)
+    if ranges.valley is not None or (ranges.above is not None and sigma <= SIGMA):
+        changed |= _changed(outside, peak, usable, single=False)
+    ratio, monitor_off = _monitor(run, peak, usable, particles=ranges.peak is not None)
+    return Excess(
+        pile_up_share=share, pile_up_sigma=sigma, pair_s=pair_s, changed=changed,
+        monitor_off=monitor_off, ratio=ratio, words=words,
+    )  # fmt: skip
+
+
+def _stretches(run: Run, track: ScaleTrack | None) -> Floats:
+    """Channel over reference channel of every spectrum: one but where the scale has drifted."""
+    series = run.series
+    stretch = np.ones(len(series))
+    moved = (series.flags & int(Quality.GAIN_DRIFT)) != 0
+    if track is None or not moved.any():
+        return stretch
+    place, _ = top_channels(series.counts[moved])
+    usual, _ = top_channels(series.counts[reference_rows(run)])
+    stretch[moved] = np.clip(np.nan_to_num(place / np.nanmedian(usual), nan=1.0), 0.5, 2.0)
+    return stretch
+
+
+def _changed(
+    counts: Floats, exposure: Floats, usable: NDArray[np.bool_], *, single: bool
+) -> NDArray[np.bool_]:
+    """True where counts outside, per particle counted, are not those of the rest of the run.
+
+    One spectrum at a time, or stretches long enough to expect ``_CHUNK_COUNTS``.
+    """
+    changed = np.zeros(counts.size, dtype=bool)
+    rows = np.flatnonzero(usable & np.isfinite(counts) & (exposure > 0))
+    if rows.size < 8:
+        return changed
+    mean = counts[rows].sum() / exposure[rows].sum()
+    if single:
+        group = np.arange(rows.size)
+    else:
+        wanted = max(_CHUNK_COUNTS, float(mean * exposure[rows].sum()) / 400.0)
+        group = np.floor(np.cumsum(mean * exposure[rows]) / wanted).astype(np.int64)
+        group = np.minimum(group, max(int(group[-1]) - 1, 0))  # no short last stretch
+    seen = np.bincount(group, counts[rows])
+    base = np.bincount(group, exposure[rows])
+    filled = base > 0
+    usual = float(np.median(seen[filled] / base[filled]))
+    if not usual > 0:
+        return changed
+    expected = usual * base
+    std = np.sqrt(expected * (1.0 + usual) + 1.0)
+    # the median of the run is itself known from all groups only
+    std *= np.sqrt(1.0 + 1.57 / max(int(filled.sum()), 1))
+    bad = (np.abs(seen - expected) > SIGMA * std) & (np.abs(seen - expected) > CHANGE * expected)
+    changed[rows] = bad[group]
+    return changed
+
+
+def _monitor(
+    run: Run, peak: Floats, usable: NDArray[np.bool_], *, particles: bool
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Particles per monitor count over the median, and where it is beyond belief."""
+    series = run.series
+    monitor = series.monitor * series.live_s / np.maximum(series.real_s, 1e-9)
+    known = np.isfinite(monitor) & (monitor > 0) & (peak > 0)
+    ratio = np.full(len(series), np.nan)
+    off = np.zeros(len(series), dtype=bool)
+    good = known & usable & ((series.flags & int(Quality.MONITOR_STUCK)) == 0)
+    if np.count_nonzero(good) < 8:
+        return ratio, off
+    ratio[known] = peak[known] / monitor[known]
+    ratio /= np.median(ratio[good])
+    error = np.sqrt(1.0 / np.maximum(peak, 1.0) + 1.0 / np.maximum(monitor, 1.0))
+    error = np.where(np.isfinite(error), error, 1.0)
+    limit = np.maximum(SIGMA * error, MONITOR_CHANGE if particles else 2 * MONITOR_CHANGE)
+    off[good] = np.abs(np.log(ratio[good])) > limit[good]
+    return ratio, off
+
+
+def _pile_up(
+    run: Run, ranges: Windows, usable: NDArray[np.bool_], rate: Floats
+) -> tuple[float, float, tuple[str, ...]]:
+    """Pairs counted as one, the significance, and what could not be decided.
+
+    Above the highest particle the sum of all usable spectra is fitted with its own folding with
+    itself, which is what pairs look like, and a flat background.  If the rate varies enough, the
+    excess must also follow its square.
+    """
+    if ranges.above is None:
+        return 0.0, 0.0, ()
+    series = run.series
+    steady = usable & ((series.flags & int(Quality.GAIN_DRIFT)) == 0)
+    rows = steady if steady.any() else usable
+    total = series.counts[rows].sum(axis=0, dtype=np.float64)
+    scale = run.instrument.calibration
+    first, last = int(np.ceil(ranges.above[0])), int(ranges.above[1])
+    if last - first < 8 or total[first:last].sum() == 0:
+        return 0.0, 0.0, ()
+    shape = _self_folded(total, scale.offset_kev / scale.gain_kev)
+    per_bin = max(int(_BIN_KEV / scale.gain_kev), 1)
+    size = (last - first) // per_bin
+    cut = slice(first, first + size * per_bin)
+    seen = total[cut].reshape(size, per_bin).sum(axis=1)
+    columns = np.stack(
+        [shape[cut].reshape(size, per_bin).sum(axis=1), np.full(size, float(per_bin))], axis=1
+    )
+    pairs, std = _two_parts(seen, columns)
+    sigma = pairs / std if std > 0 else 0.0
+    words = _by_rate(run, ranges, rows, rate, sigma)
+    return max(pairs, 0.0) * float(usable.sum()) / max(float(rows.sum()), 1.0), sigma, words
+
+
+def _self_folded(total: Floats, zero: float) -> Floats:
+    """Distribution of the sum of two energies in channels, of area one; shape (channels,)."""
+    size = total.size
+    spectrum = np.fft.rfft(total / total.sum(), 2 * size)
+    folded = np.fft.irfft(spectrum * spectrum, 2 * size)
+    # channels c1 and c2 add to c1 + c2 plus the channel of 0 keV, and half a channel
+    at = np.arange(size) - zero - 0.5
+    return np.asarray(np.maximum(np.interp(at, np.arange(2 * size), folded, left=0.0), 0.0))
+
+
+def _two_parts(seen: Floats, columns: Floats) -> tuple[float, float]:
+    """Amount of the first of two shapes by Poisson likelihood, and its error."""
+    scaled = columns / np.maximum(columns.sum(axis=0), 1e-300)
+    parts = np.full(2, 0.5 * float(seen.sum()))
+    for _ in range(400):  # expectation maximisation: never negative
+        mean = np.maximum(scaled @ parts, 1e-12)
+        parts = parts * (scaled.T @ (seen / mean))
+    mean = np.maximum(scaled @ parts, 1e-12)
+    normal = scaled.T @ (scaled / mean[:, None])
+    covariance = np.linalg.pinv(normal)
+    whole = float(columns[:, 0].sum())
+    if whole <= 0:
+        return 0.0, 0.0
+    return float(parts[0]) / whole, float(np.sqrt(max(covariance[0, 0], 0.0))) / whole
+
+
+def _by_rate(
+    run: Run, ranges: Windows, rows: NDArray[np.bool_], rate: Floats, sigma: float
+) -> tuple[str, ...]:
+    if sigma <= SIGMA:
+        return ()
+    spread = float(np.std(rate[rows]) / np.mean(rate[rows]))
+    if spread < 0.1:
+        return (
+            "the counts above all particles have the shape of pile-up; the rate varies by only "
+            f"{100 * spread:.0f} %, so that its square cannot confirm it",
+        )
+    live = run.series.live_s
+    above = _in_window(run, ranges.above, np.ones(rate.size))
+    fast = rows & (rate > np.median(rate[rows]))
+    slow = rows & ~fast
+    a, b = (float(above[k].sum() / (rate[k] * live[k]).sum()) for k in (fast, slow))
+    r = float(rate[fast].mean() / rate[slow].mean())
+    std = float(np.sqrt(above[fast].sum()) / (rate[fast] * live[fast]).sum())
+    std = float(np.hypot(std, r * np.sqrt(above[slow].sum()) / (rate[slow] * live[slow]).sum()))
+    if abs(a - r * b) < 3.0 * std:
+        return ("the counts above all particles grow with the square of the rate: pile-up",)
+    return (
+        "the counts above all particles look like pile-up but do not follow the square of the "
+        "rate: a background of that shape cannot be excluded",
+    )
+
+
+def background_flags(run: Run, found: Edges, track: ScaleTrack | None) -> NDArray[np.int64]:
+    """The flags of the run with those of background, pile-up and monitor added; shape (n,)."""
+    excess = excess_of(run, found, track)
+    flags = np.array(run.series.flags)
+    flags |= np.where(excess.changed, int(Quality.BACKGROUND_CHANGED), 0)
+    flags |= np.where(excess.monitor_off, int(Quality.MONITOR_STUCK), 0)
+    piled = (excess.pile_up_share > PILE_UP_SHARE) & (excess.pile_up_sigma > SIGMA)
+    flags |= np.where(piled & run.series.usable, int(Quality.PILE_UP), 0)
+    return flags

@@ -1,0 +1,1 @@
+"""The cycler log by itself: steps, cycles, curves, compositions, and what they exclude."""
