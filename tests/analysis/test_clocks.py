@@ -288,6 +288,7 @@ def test_stated_errors_cover(number: int) -> None:
         assert np.abs(known).max() < 4.5
 
 
+@pytest.mark.nightly
 def test_a_long_run_takes_seconds() -> None:
     """22,500 spectra of 4,096 channels; 5 s is what was promised."""
     log = cycler(30, pristine_s=6 * HOUR_S)

@@ -18,13 +18,13 @@ from typer.testing import CliRunner
 
 from lidepth.cli import app
 from lidepth.errors import BadInput, WrongFormat
+from lidepth.files._steady import SteadyFile
 from lidepth.files.experiment import Experiment, read_experiment
 from lidepth.files.export.content import Content, content_of, read_content, run_behind
 from lidepth.files.export.csv import harmless, write_csv
 from lidepth.files.export.hdf5 import energy_std_kev
 from lidepth.files.export.netcdf import write_netcdf
 from lidepth.files.export.nexus import write_nexus
-from lidepth.files._steady import SteadyFile
 from lidepth.files.gather import gather
 from lidepth.files.readers import read_spectra
 from lidepth.files.run_file import RunFile

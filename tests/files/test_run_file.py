@@ -228,28 +228,12 @@ def test_nothing_can_be_changed_or_removed(tmp_path: Path) -> None:
     path = tmp_path / "run.lidepth"
     with RunFile.create(path, made_experiment(tmp_path)) as run_file:
         run_file.add(made_run(4))
-        run_file.remember("fit", "key", b"x")
     connection = sqlite3.connect(path)
     for table in schema.TABLES[schema.VERSION]:
         for sql in (f"DELETE FROM {table.name}", f"UPDATE {table.name} SET id = id + 1"):  # noqa: S608
             with pytest.raises(sqlite3.IntegrityError, match="only grows"):
                 connection.execute(sql)
     connection.close()
-
-
-def test_the_newest_of_what_was_remembered_is_recalled(tmp_path: Path) -> None:
-    path = tmp_path / "run.lidepth"
-    with RunFile.create(path, made_experiment(tmp_path)) as run_file:
-        assert run_file.recall("fit", "key") is None
-        run_file.remember("fit", "key", b"old")
-        run_file.remember("fit", "key", b"new")
-        run_file.remember("fit", "other", b"")
-    with RunFile.open(path) as run_file:
-        assert run_file.recall("fit", "key") == b"new"
-        assert run_file.recall("fit", "other") == b""
-        assert run_file.recall("table", "key") is None
-        with pytest.raises(StoreError, match="opened to read"):
-            run_file.remember("fit", "key", b"x")
 
 
 def test_a_damaged_spectrum_is_flagged_keeps_its_place_and_is_left_out_of_sums(

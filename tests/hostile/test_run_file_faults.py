@@ -67,7 +67,6 @@ def child() -> Iterator[Ask]:
 def whole_run(path: Path, spectra: int = SPECTRA, **how: int) -> Path:
     with RunFile.create(path, made_experiment(path.parent)) as run_file:
         run_file.add(made_run(spectra, **how))
-        run_file.remember("fit", "key", b"a result")
     return path
 
 
@@ -144,12 +143,18 @@ def test_a_kill_while_the_file_is_made_leaves_a_file_or_none(child: Ask, tmp_pat
     assert call > 10
 
 
-def test_a_full_disk_is_one_clear_error_at_every_fill_level(child: Ask, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "levels", [pytest.param(12, id="everyday"),
+               pytest.param(50, id="nightly", marks=pytest.mark.nightly)],
+)  # fmt: skip
+def test_a_full_disk_is_one_clear_error_at_every_fill_level(
+    child: Ask, tmp_path: Path, levels: int
+) -> None:
     whole = child(tmp_path / "whole.lidepth")
     assert "error" not in whole
     most = 1_500_000  # bytes: more than the log of this import takes
     failed = 0
-    for level, limit in enumerate(np.linspace(0, most, 50).astype(int).tolist()):
+    for level, limit in enumerate(np.linspace(0, most, levels).astype(int).tolist()):
         path = tmp_path / f"run{level}.lidepth"
         answer = child(path, limit=limit)
         assert answer["signal"] == 0
@@ -161,7 +166,7 @@ def test_a_full_disk_is_one_clear_error_at_every_fill_level(child: Ask, tmp_path
         if level % 7 == 0:
             child(path)
             assert_complete(path)
-    assert 10 < failed < 50
+    assert levels / 5 < failed < levels
 
 
 def test_no_space_at_any_write_is_one_clear_error(child: Ask, tmp_path: Path) -> None:
@@ -199,7 +204,6 @@ def outcome(path: Path, channels: int) -> str:
         with RunFile.open(path) as run_file:
             recorded = run_file.recorded()
             assert run_file.experiment().text == TEXT
-            memory = run_file.recall("fit", "key")
     except LidepthError as error:
         return "refused" if str(path) in str(error) else "refused without a name"
     assert len(recorded.records) == SPECTRA
@@ -207,8 +211,7 @@ def outcome(path: Path, channels: int) -> str:
         if record.verified:
             assert_same_record(record, made_record(number, channels))
     assert_same_log(recorded.log, made_run(0).log)
-    assert memory in (b"a result", None)
-    damaged = memory is None or not all(record.verified for record in recorded.records)
+    damaged = not all(record.verified for record in recorded.records)
     if damaged:
         assert not check_integrity(path).ok
     return "flagged" if damaged else "harmless"
@@ -250,12 +253,12 @@ def test_a_change_of_any_field_is_found(tmp_path: Path, table: str, field: str) 
     report = check_integrity(path)
     assert not report.ok
     assert any(table in problem for problem in report.problems)
-    with pytest.raises(LidepthError) if table not in ("spectra", "notes", "memory") else ok():
+    with pytest.raises(LidepthError) if table not in ("spectra", "notes") else ok():
         with RunFile.open(path) as run_file:
             records = run_file.recorded().records
             run_file.experiment()
         doubtful = [n for n, record in enumerate(records) if not record.verified]
-        assert doubtful == ([2] if table != "memory" else [])
+        assert doubtful == [2]
 
 
 def ok() -> Any:

@@ -1,10 +1,14 @@
-"""A synthetic Analysis built by hand: plausible shapes, no analysis code behind it."""
+"""A synthetic Analysis built by hand: plausible shapes, no analysis code behind its spectra.
+
+Only what the cycler log says by itself is worked out from the log.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.special import erf
 
+from lidepth.analysis.electrochemistry.examine import examine
 from lidepth.model.calibration import (
     Calibration,
     FittedParameter,
@@ -312,6 +316,9 @@ def fake_analysis(
         ),
         warnings=WARNINGS, first_charge_uah=FIRST_UAH if cycler else np.nan,
         stopping="icru49", provenance=PROVENANCE, modes=14.0,
+        electrochemistry=None if log is None else examine(
+            log, series.origin, stack=CELL, area_cm2=AREA_CM2
+        ),
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from lidepth.show.arrange import (
     with_gaps,
 )
 from lidepth.show.drawing import Drawing, NothingToDraw
-from lidepth.show.figures import FIGURES
+from lidepth.show.figures import CYCLING, FIGURES
 from lidepth.show.save import draw_figures, save_figures, write_whole
 
 
@@ -140,7 +140,7 @@ def test_one_cycle_skips_the_cycle_maps_and_says_why():
 
 def test_without_a_cycler_the_map_against_time_is_skipped():
     _, skipped = draw_figures(fake_analysis(2, cycler=False))
-    assert set(skipped) == {"operando_map", "run_map"}
+    assert set(skipped) == {"operando_map", "run_map", *(draw.__name__ for draw in CYCLING)}
     assert skipped["operando_map"] == "no cycler was recorded"
 
 
@@ -174,14 +174,15 @@ def test_an_analysis_without_states_still_draws_the_pristine_figures(analysis):
     none = np.zeros(0)
     bare = replace(
         analysis, states=(), fits=(), profiles=(), ledgers={}, steps=(), provenance={},
-        window_bias=np.zeros((0, 3)), information_uah=np.zeros((0, 3)), state_parameters=(),
+        electrochemistry=None, window_bias=np.zeros((0, 3)),
+        information_uah=np.zeros((0, 3)), state_parameters=(),
         silicon=MovedSilicon(
             cycle=np.zeros(0, np.int64), amount_1e15=none, std_1e15=none, film_1e15=0.0,
             mean_1e15=0.0, mean_std_1e15=0.0,
         ),
     )  # fmt: skip
     drawn, skipped = draw_figures(bare)
-    assert set(drawn) == {"setup", "pristine", "stack"}
+    assert set(drawn) == {"setup", "pristine", "stack", "quality"}
     assert all(skipped.values())
     assert regions_kev(bare) == {}
     with pytest.raises(NothingToDraw):

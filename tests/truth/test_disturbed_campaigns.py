@@ -74,10 +74,13 @@ def change(before: Analysis, after: Analysis) -> Change:
     there = [rows[keys(old)[i]] for i in kept]
     assert len(kept) == len(new)
     moved = new.values[there] - old.values[kept]
+    stat = old.stat[kept, :2]
+    common = np.sqrt((old.std[kept, :2] ** 2 - stat**2).mean(axis=0))
     assert after.run.clock is not None
     return Change(
-        moved[:, :2] / old.stat[kept, :2], moved[:, 2] / old.std[kept, 2], after.run.clock
-    )
+        counted=moved[:, :2] / stat, common=moved[:, :2].mean(axis=0) / common,
+        cathode=moved[:, 2] / old.std[kept, 2], clock=after.run.clock,
+    )  # fmt: skip
 
 
 def keys(ledger: Ledger) -> list[tuple[int, str]]:

@@ -52,9 +52,7 @@ def build_model(run: Run, source: StoppingSource, *, cycles: int) -> ForwardMode
     )
 
 
-def _disputed(
-    stack: Stack, instrument: Instrument, source: StoppingSource
-) -> tuple[float, ...]:
+def _disputed(stack: Stack, instrument: Instrument, source: StoppingSource) -> tuple[float, ...]:
     heavy = reactions_of(instrument.isotope)[0].heavy.projectile
     return tuple(disputed(source, heavy, layer.material) for layer in stack)
 

@@ -48,7 +48,7 @@ _BIN_FWHM = 2.0  # finer bins tell nothing more
 _LEAST_COUNTS = 200  # of a bin in the whole run: below, its mean share is not known
 _LEAST_SPECTRA = 8
 _SLOW_TERMS = 4
-_USUAL = 0.05  # change of a bin's share over the root of the share, from empty to full
+_USUAL = 1.0  # more than any share changes over the root of the share, from empty to full
 _MOST_SPECTRA = 6000
 _SCAN_POINTS = 60_000
 _PASSES = 12
@@ -143,8 +143,9 @@ Gain = Callable[[float, float], _Gain]
 class _Signal:
     """Shares of the counts per bin, weighted to unit error, slow changes taken out.
 
-    ``values`` (n, bins); ``weights`` (n,); ``noise`` (n,) their variance, all bins together; ``slow`` (n, terms) orthonormal; ``lever`` (bins,) with
-    which values rise as lithium moves to the electrode nearer to the detector.
+    ``values`` (n, bins); ``weights`` (n,); ``noise`` (n,) the variance of a spectrum's values in
+    all; ``slow`` (n, terms) orthonormal; ``lever`` (bins,) with which values rise as lithium moves
+    to the electrode nearer to the detector.
     """
 
     start_s: Floats
@@ -230,7 +231,8 @@ def _signal(series: SpectrumSeries, instrument: Instrument, stack: Stack) -> _Si
     slow = _slow(0.5 * (start_s + stop_s), weights)
     return _Signal(
         start_s=start_s, stop_s=stop_s, values=values - slow @ (slow.T @ values),
-        weights=weights, noise=(counts / total[:, None]) @ (1.0 / mean) - 1.0, slow=slow, lever=_lever(lows, mean, instrument, stack),
+        weights=weights, noise=(counts / total[:, None]) @ (1.0 / mean) - 1.0, slow=slow,
+        lever=_lever(lows, mean, instrument, stack),
     )  # fmt: skip
 
 
@@ -254,8 +256,8 @@ def _gain_of(signal: _Signal, time_s: Floats, charge: Floats) -> Gain:
     """The gain at an offset (s) and a drift (ppm).
 
     Coefficients are held to the size of ``_USUAL`` by ridge regression, so that a column that says
-    little explains little; what noise alone lets the columns explain is taken off (it varies with the composition, and
-    would pull the offset of a run of few counts).
+    little explains little; what noise alone lets the columns explain is taken
+    off.
     """
     moved = (charge - charge.mean()) / np.ptp(charge)
     kept = np.concatenate([[0.0], np.cumsum(np.maximum(np.diff(moved), 0.0))])

@@ -21,6 +21,7 @@ Goes in:
   experiment.yaml  cell, instrument and where the data lie
                    (all its keys: lidepth schema)
   the files that it names: spectra, beam monitor, cycler log
+  or RUN.lidepth   a run file that lidepth import has written
 \b
 Comes out, in --out:
   report.html      everything, in one file that needs no network
@@ -29,6 +30,8 @@ Comes out, in --out:
   profiles.nc      lithium against depth with 68 and 95 % bands (NetCDF4)
   summary.json     calibrated stack, fit quality, warnings, versions, hashes
   figures/         every figure as SVG, PNG and CSV
+  run.lidepth      everything that was read, safe in one file (not where
+                   a run file went in)
 \b
 Examples:
   lidepth analyze experiment.yaml --out results
@@ -36,10 +39,14 @@ Examples:
   lidepth analyze experiment.yaml --out results --range '30 h .. 31 h'
 
 A folder from an earlier analyze is renewed; any other that is not empty
-needs --force. Nothing is left half written.
+needs --force. Nothing is left half written. While the run goes on, analyze
+again into the same folder: what was read and fitted before is a start.
 
 Exit codes: 0 done, 1 data problem (named), 2 wrong call, 4 cannot write.
 """
+
+
+RUN_FILE = "run.lidepth"
 
 
 class Method(enum.StrEnum):
@@ -51,7 +58,10 @@ class Method(enum.StrEnum):
 
 def analyze_verb(
     experiment: Annotated[
-        Path, typer.Argument(metavar="EXPERIMENT", help="experiment.yaml, or the folder it is in.")
+        Path,
+        typer.Argument(
+            metavar="EXPERIMENT|RUN", help="experiment.yaml or the folder it is in, or a run file."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
     method: Annotated[
@@ -82,6 +92,10 @@ def analyze_verb(
             "such as '30 h .. 31 h'. May be repeated.",
         ),
     ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Which detector to analyse, where a run has several."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Write into a folder that holds other files.")
     ] = False,
@@ -94,18 +108,32 @@ def analyze_verb(
     from lidepth.cli import _results
     from lidepth.cli._folder import result_folder
     from lidepth.cli._progress import Bars
-    from lidepth.files.run_folder import read_run
+    from lidepth.files import settled
+    from lidepth.files.assemble import assemble
+    from lidepth.files.run_file import is_run_file
+    from lidepth.files.run_folder import keep_recorded, read_recorded
     from lidepth.show.terminal import ledger_table
 
     file = experiment / "experiment.yaml" if experiment.is_dir() else experiment
     with result_folder(out, verb="analyze", force=force) as folder, Bars() as bars:
-        run = read_run(file, progress=bars.counted("reading spectra"))
+        told = bars.counted("reading spectra")
+        if is_run_file(file):
+            recorded, described = read_recorded(file)
+        else:
+            recorded, described = keep_recorded(
+                file, folder / RUN_FILE, earlier=out / RUN_FILE, progress=told
+            )
+        run = assemble(recorded, described, detector=detector)
+        source = source_named(stopping or run.instrument.stopping)
+        ours = settled.fingerprint(described.text, f"{source.name} {run.series.detector}")
         analysis = analyze(
-            run, source_named(stopping or run.instrument.stopping),
+            run, source,
             ranges=[seconds(text, run) for text in ranges or ()],
             alternative=source_named(alternative) if alternative else None,
+            earlier=settled.read_settled(out / settled.NAME, belongs_to=ours),
             progress=bars.staged(),
         )  # fmt: skip
+        settled.write_settled(folder / settled.NAME, analysis.settled, belongs_to=ours)
         _results.write_results(folder, analysis, progress=bars.named("drawing"))
     if as_json:
         typer.echo(

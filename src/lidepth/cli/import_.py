@@ -56,6 +56,7 @@ def import_verb(
     from lidepth.files.experiment import read_experiment
     from lidepth.files.gather import gather
     from lidepth.files.run_file import RunFile, is_run_file
+    from lidepth.files.run_folder import kept_spectra
 
     file = experiment / "experiment.yaml" if experiment.is_dir() else experiment
     if out.suffix.lower() != ".lidepth" and not (out.is_file() and is_run_file(out)):
@@ -63,10 +64,14 @@ def import_verb(
                          expected="a name that ends in .lidepth")  # fmt: skip
     described = read_experiment(file)
     with Bars() as bars:
-        found = gather(described, progress=bars.counted("reading spectra"))
         there = out.exists()
+        # A first import that cannot read its files leaves no run file.
+        found = None if there else gather(described, progress=bars.counted("reading spectra"))
         opened = RunFile.open(out, write=True) if there else RunFile.create(out, described)
         with opened as run_file:
+            if found is None:
+                kept = kept_spectra(run_file, described)
+                found = gather(described, kept=kept, progress=bars.counted("reading spectra"))
             run_file.describe(described)
             added = run_file.add(found, progress=bars.counted("writing"))
             answer = _answer(run_file, added, out)

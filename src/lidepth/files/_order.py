@@ -18,7 +18,7 @@ Places = NDArray[np.int64]
 _HOUR_S = 3600.0
 _SLACK_S = 2.0  # headers round start and real time to whole seconds
 _FEW_STEPS = 0.01
-_DOUBLED = 0.5  # of a dwell: smaller overlaps come from imprecise times, not from a clock
+_DOUBLED = 0.25  # of a dwell: smaller overlaps come from imprecise times, not from a clock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +151,7 @@ def _of_copies(
 
 
 def _doubled(order: Places, start: Times, real_s: Floats) -> tuple[Marks, Marks]:
-    """Where two spectra claim the same time by more than half a dwell; where they overlap."""
+    """Where two spectra claim the same time by more than a quarter dwell; where they overlap."""
     doubled, overlap = np.zeros(start.size, dtype=bool), np.zeros(start.size, dtype=bool)
     if order.size < 2:
         return doubled, overlap

@@ -17,8 +17,8 @@ from lidepth.files.records import Group, Progress, Record, Recorded, joined
 from lidepth.files.sidecars import MonitorRow, read_monitor
 from lidepth.model.cycling import CyclerLog
 
-Kept = Mapping[str, Sequence[RawSpectrum]]
-"""Spectra that were read before, by the SHA-256 of their file."""
+Kept = Mapping[tuple[str, str], Sequence[RawSpectrum]]
+"""Spectra that were read before, by path (from the folder of the experiment) and SHA-256."""
 
 
 def gather(
@@ -26,8 +26,8 @@ def gather(
 ) -> Recorded:
     """Read every file that an experiment describes.
 
-    A file whose content is in ``kept`` is not decoded again.  Raises a BadInput for a file that
-    cannot be used; it names the file and what to do.
+    A file that is in ``kept`` with the content it has now is not decoded again.  Raises a BadInput
+    for a file that cannot be used; it names the file and what to do.
     """
     data = experiment.data
     rows = read_monitor(data.monitor) if data.monitor is not None else ()
@@ -81,7 +81,7 @@ def _spectra(file: Path, data: DataPaths, kept: Kept) -> Sequence[RawSpectrum]:
     if kept:
         # A file that cannot be opened is for the reader to refuse, in its own words.
         with suppress(OSError), open(file, "rb") as stream:
-            found = kept.get(file_digest(stream, "sha256").hexdigest())
+            found = kept.get((_shown(file, data.folder), file_digest(stream, "sha256").hexdigest()))
             if found is not None:
                 return found
     return read_spectra(file, key=data.spectra.format, dialect=data.spectra.dialect)

@@ -14,6 +14,8 @@ from lidepth.model.cycling import Step
 Floats = NDArray[np.float64]
 
 Direction = Literal["charge", "discharge"]
+_ROUNDING = 1e-6  # of a composition: a charge and a discharge that are equal leave this at most
+
 Verdict = Literal["excluded", "supported", "cannot be decided"]
 
 
@@ -215,12 +217,12 @@ class Composition:
     @property
     def x_outside(self) -> NDArray[np.bool_]:
         """True where x is beyond its limits by more than its standard uncertainty; shape (n,)."""
-        return (self.x - self.x_std > self.x_most) | (self.x + self.x_std < 0.0)
+        return (self.x - self.x_std > self.x_most) | (self.x + self.x_std < -_ROUNDING)
 
     @property
     def y_outside(self) -> NDArray[np.bool_]:
         """True where y is beyond its limits by more than its standard uncertainty; shape (n,)."""
-        return (self.y - self.y_std > self.y_most) | (self.y + self.y_std < 0.0)
+        return (self.y - self.y_std > self.y_most) | (self.y + self.y_std < -_ROUNDING)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.model.calibration import FittedParameter, SelfCalibration, SpectrumFit
-from lidepth.model.clock import ClockDifference
 from lidepth.model.check import ScaleTrack
+from lidepth.model.clock import ClockDifference
 from lidepth.model.cycling import CyclerLog, StateSpectrum, Step
 from lidepth.model.electrochemistry import Electrochemistry
 from lidepth.model.instrument import Instrument
@@ -91,8 +91,8 @@ class Analysis:
     (n, 3) is the information bound (Cramer-Rao) for the independent error of the default rows;
     ``state_parameters`` the fitted nuisances (flux, offset, background) of each state.
     ``first_charge_uah`` is the charge of the first charging step, the unit of "per cent" in text
-    (NaN without a cycler log).  ``scale`` is the energy scale along the run, None where no two edges
-    are seen.
+    (NaN without a cycler log).  ``scale`` is the energy scale along the run, None where no two
+    edges are seen.
     """
 
     run: Run

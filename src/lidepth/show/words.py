@@ -248,8 +248,8 @@ ADVICE = (
     ("cathode seen by neutrons", "Compare the rows of untied with the default: the charge may not "
      "all have moved lithium (side reactions, leakage). If so, the default's cathode is too large "
      "by as much."),
-    ("clock of the cycler differs", "Set the clocks alike before the next run. If the number is what "
-     "you expect of the two computers, declare it; the ledger hardly changes."),
+    ("clock of the cycler differs", "Set the clocks alike before the next run. If the number is "
+     "what you expect of the two computers, declare it; the ledger hardly changes."),
     ("data.clock_offset", "Correct the offset, or leave it out: then it is found from the data."),
     ("clock of the spectra", "Compare with the log book, and name the time zone if there is one."),
     ("with the stopping powers of", "Quote the larger error."),

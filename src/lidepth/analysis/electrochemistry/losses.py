@@ -224,8 +224,8 @@ def _by_charge(cycles: Sequence[Cycle]) -> list[LossStatement]:
     lost = first.capacity_uah - last.discharge.capacity_uah
     observation = (
         f"{kept:.3g} ± {std:.2g} µAh more charge than discharge up to cycle {last.number}; the "
-        f"last discharge ({last.discharge.current_ua:.3g} µA) is {lost:.3g} µAh below the first "
-        f"charge ({first.current_ua:.3g} µA)"
+        f"last discharge ({last.discharge.current_ua:.3g} µA) is {abs(lost):.3g} µAh "
+        f"{'below' if lost >= 0 else 'above'} the first charge ({first.current_ua:.3g} µA)"
     )
     verdict: Verdict = "cannot be decided"
     statement = "The charge that did not come back neither covers the loss nor is small against it."
@@ -233,7 +233,7 @@ def _by_charge(cycles: Sequence[Cycle]) -> list[LossStatement]:
         statement = "No capacity was lost that lithium not returned could explain."
     elif kept - 2.0 * std > _MAIN * lost:
         verdict = "supported"
-        statement = "The loss is lithium that went to the anode's side and did not come back."
+        statement = "Lithium that did not come back to the cathode covers the loss."
     elif kept + 2.0 * std < _MAIN * lost:
         verdict = "excluded"
         statement = "Lithium that did not come back is not the main part of the loss."
@@ -243,7 +243,7 @@ def _by_charge(cycles: Sequence[Cycle]) -> list[LossStatement]:
         why=(
             "Each electron more in charge than in discharge has left one lithium away from the "
             "cathode, unless charge leaked through the electrolyte or moved something else. The "
-            f"error holds the ends of each half cycle and {1e4 * _POLARITY:.0f}e-4 of all charge "
+            f"error holds the ends of each half cycle and {100 * _POLARITY:g} % of all charge "
             "moved, for the polarities of the source."
         ),
     )  # fmt: skip

@@ -46,7 +46,7 @@ def rewrite(old: Database, target: Path, what: str) -> Salvage:
         with append.commit(what):
             imports = _copy(old, append, IMPORTS.name, salvage, {})
             spectra = _copy_spectra(old, append, salvage, imports)
-            for name in ("notes", "cycler", "settings", "memory"):
+            for name in ("notes", "cycler", "settings"):
                 _copy(old, append, name, salvage, imports, spectra)
         salvage.rows = dict(append.totals)
     finally:

@@ -102,10 +102,7 @@ SETTINGS = Table(
     name="settings",
     columns=(("import_id", _INTEGER), ("at", _TEXT), ("versions", _TEXT), ("experiment", _TEXT)),
 )
-MEMORY = Table(
-    name="memory", content=True, columns=(("import_id", _INTEGER), ("kind", _TEXT), ("key", _TEXT))
-)
-GROWING = (SPECTRA, NOTES, CYCLER, SETTINGS, MEMORY)
+GROWING = (SPECTRA, NOTES, CYCLER, SETTINGS)
 IMPORTS = Table(  # one row per commit, with how many rows every table had after it
     name="imports",
     columns=(
@@ -122,7 +119,7 @@ _SPECTRA_0 = Table(
 )  # fmt: skip
 
 TABLES: dict[int, tuple[Table, ...]] = {
-    0: (_SPECTRA_0, NOTES, CYCLER, SETTINGS, MEMORY, IMPORTS),
+    0: (_SPECTRA_0, NOTES, CYCLER, SETTINGS, IMPORTS),
     VERSION: (*GROWING, IMPORTS),
 }
 """The tables of every schema version that can be read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lidepth.errors import BadData, Truncated
+from lidepth.errors import Truncated
 from lidepth.files._provenance import versions
 from lidepth.files.experiment import Experiment, parse_experiment
 from lidepth.files.records import Progress, Record, Recorded
@@ -23,7 +24,7 @@ from lidepth.model.cycling import CyclerLog
 from lidepth.model.spectra import Quality
 
 COMMIT_SPECTRA = 64
-"""Spectra per commit: what an interruption can cost, against the time of an fsync."""
+"""Spectra per commit, at least: what an interruption can cost, against the time of an fsync."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,49 +178,17 @@ class RunFile:
                 for number, record in changed:
                     self._append.insert("notes", spectrum_id=number, **_noted(record))
             self._tell(f"monitor.csv or data.pristine say something new of {len(changed)} spectra")
-        for first in range(0, len(new), COMMIT_SPECTRA):
-            block = new[first : first + COMMIT_SPECTRA]
+        done = 0
+        for block in _blocks(new):
             with self._append.commit(f"{len(block)} spectra"):
                 for record in block:
                     number = self._insert_spectrum(record)
                     self._append.insert("notes", spectrum_id=number, **_noted(record))
+            done += len(block)
             if progress is not None:
-                progress(first + len(block), len(new))
+                progress(done, len(new))
         known = len(recorded.records) - len(new)
         return Added(spectra=len(new), cycler_rows=rows, known=known)
-
-    def remember(self, kind: str, key: str, content: bytes) -> None:
-        """Keep a result for later; the newest of a kind and key is recalled.
-
-        Raises BadData for more than 100 MB and StoreError.
-        """
-        if len(content) > schema.MAX_CELL_BYTES - 2**20:
-            raise BadData("this is too large to be remembered", where=str(self.path),
-                          expected=f"at most {schema.MAX_CELL_BYTES - 2**20} bytes")  # fmt: skip
-        with self._append.commit(f"memory of {kind}"):
-            self._append.insert(
-                "memory", kind=kind, key=key, content_sum=encode.content_sum(content),
-                content=content,
-            )  # fmt: skip
-
-    def recall(self, kind: str, key: str) -> bytes | None:
-        """Return what was remembered last; None where there is nothing, or it is damaged."""
-        table = self._database.table("memory")
-        names = (*table.header, "content")
-        query = (
-            f"SELECT {', '.join(names)} FROM memory WHERE kind = ? AND key = ? "  # noqa: S608
-            "ORDER BY id DESC LIMIT 1"
-        )
-        with self._database.snapshot():
-            self._verify_totals()
-            found = list(self._database.rows(query, kind, key))
-        if not found:
-            return None
-        *header, content = found[0]
-        good = encode.intact(table, header) and isinstance(content, bytes)
-        if not good or encode.content_sum(content) != header[names.index("content_sum")]:
-            return None
-        return bytes(content)
 
     def _tell(self, *words: str) -> None:
         self._notes += [word for word in words if word not in self._notes]
@@ -289,6 +258,18 @@ class RunFile:
             flags=0 if record.verified else int(Quality.UNVERIFIED),
             channels=int(raw.counts.size), dtype=dtype, content_sum=digest, content=content,
         )  # fmt: skip
+
+
+def _blocks(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """Cut into commits, never within a file: what is there of a file is then all of it."""
+    block: list[Record] = []
+    for record in records:
+        if len(block) >= COMMIT_SPECTRA and record.source != block[-1].source:
+            yield block
+            block = []
+        block.append(record)
+    if block:
+        yield block
 
 
 def _key(record: Record) -> tuple[Any, ...]:
