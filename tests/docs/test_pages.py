@@ -66,7 +66,7 @@ def test_every_column_of_the_ledger_is_explained(name: str) -> None:
 
 
 def test_every_quality_flag_is_explained() -> None:
-    text = page("results.md")
+    text = page("quality.md")
     assert all(f"| {flag.words} |" in text for flag in Quality if flag)
 
 

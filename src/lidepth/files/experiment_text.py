@@ -13,7 +13,6 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import CoreSchema
 
 Quantity = Annotated[str | int | float, WithJsonSchema({"type": "string"})]
 """Text with a unit; bare numbers pass the model and are refused, by name, when converted."""
@@ -91,7 +90,7 @@ class _FilesText(_Keys):
 
     @classmethod
     def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+        cls, schema: Any, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         return {"anyOf": [{"type": "string"}, handler.resolve_ref_schema(handler(schema))]}
 
