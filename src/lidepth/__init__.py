@@ -15,11 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lidepth.analysis import analyze
+    from lidepth.analysis.check import check_run
+    from lidepth.analysis.electrochemistry import examine
     from lidepth.errors import LidepthError
+    from lidepth.files.cyclers import read_cycler
     from lidepth.files.experiment import read_experiment
     from lidepth.files.plan import read_plan
     from lidepth.files.profiles_nc import write_profiles_nc
     from lidepth.files.raw import write_campaign
+    from lidepth.files.readers import read_spectra
+    from lidepth.files.run_file import RunFile
     from lidepth.files.run_folder import read_run
     from lidepth.files.tables import write_ledger_csv, write_summary_json
     from lidepth.model.calibration import Calibration
@@ -55,14 +60,19 @@ _HOME = {
     "Material": "model.material",
     "Response": "model.response",
     "Run": "model.result",
+    "RunFile": "files.run_file",
     "SpectrumSeries": "model.spectra",
     "Stack": "model.stack",
     "StoppingSource": "physics.stopping",
     "analyze": "analysis",
+    "check_run": "analysis.check",
+    "examine": "analysis.electrochemistry",
     "projectile": "physics.reactions",
+    "read_cycler": "files.cyclers",
     "read_experiment": "files.experiment",
     "read_plan": "files.plan",
     "read_run": "files.run_folder",
+    "read_spectra": "files.readers",
     "save_figures": "show.save",
     "simulate_campaign": "virtual.spectra",
     "stopping_rows": "physics.stopping",
@@ -89,15 +99,20 @@ __all__ = [
     "Material",
     "Response",
     "Run",
+    "RunFile",
     "SpectrumSeries",
     "Stack",
     "StoppingSource",
     "__version__",
     "analyze",
+    "check_run",
+    "examine",
     "projectile",
+    "read_cycler",
     "read_experiment",
     "read_plan",
     "read_run",
+    "read_spectra",
     "save_figures",
     "simulate_campaign",
     "stopping_rows",

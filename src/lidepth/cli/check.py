@@ -152,7 +152,7 @@ def run_json(check: RunCheck) -> dict[str, Any]:
         for f in check.findings
     ]  # fmt: skip
     if check.track is not None:
-        columns = ("time_s", "offset_kev", "offset_std_kev", "gain", "gain_std", "worst_kev")
+        columns = ("time_s", "offset_kev", "offset_std_kev", "gain", "gain_std", "moved_kev")
         answer["scale"] = {
             name: [_known(float(v)) for v in getattr(check.track, name)] for name in columns
         } | {"remark": check.track.words}

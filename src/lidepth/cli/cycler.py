@@ -260,10 +260,9 @@ def _compared(compared: Agreement) -> list[str]:
             f"every half cycle, {100 * abs(compared.total):.2g} % in all"
         )
     if compared.boundaries:
-        lines.append(
-            f"of the file's {compared.boundaries} changes of step {compared.missed} were not "
-            f"found; {compared.extra} more were"
-        )
+        found = compared.boundaries - compared.missed
+        more = f"; {compared.extra} more are ours alone" if compared.extra else ""
+        lines.append(f"found {found} of the file's {compared.boundaries} changes of step{more}")
     if compared.maker_cycles:
         lines.append(f"cycles {compared.cycles}; the file counts {compared.maker_cycles}")
     return lines

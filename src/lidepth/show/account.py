@@ -55,14 +55,13 @@ def _monitor(check: RunCheck) -> str:
 def _scale(check: RunCheck) -> str:
     if check.track is None:
         return "cannot be followed"
-    worst = check.track.worst_kev
-    if not np.any(np.isfinite(worst)):
+    moved, std = check.track.moved_kev, check.track.moved_std_kev
+    if not np.any(np.isfinite(moved)):
         return "cannot be followed"
-    place = int(np.nanargmax(check.track.significance))
+    place = int(np.nanargmax(np.abs(moved) / std))
     return (
-        f"most significant change {worst[place]:+.1f} +- "
-        f"{check.track.worst_std_kev[place]:.1f} keV at an edge, "
-        f"{check.track.significance[place]:.1f} standard deviations"
+        f"most significant change {moved[place]:+.1f} +- {std[place]:.1f} keV at the edge known "
+        f"best, {abs(moved[place]) / std[place]:.1f} standard deviations"
     )
 
 

@@ -20,7 +20,7 @@ from lidepth.files.readers.raw_spectrum import Dialect, Format, RawSpectrum
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _PATIENCE_S = 20.0
-"""Starting takes a fraction of a second, reading the largest file a few."""
+"""Starting takes a fraction of a second; the other process ends itself when its work runs on."""
 
 
 def _recognises(head: bytes) -> bool:

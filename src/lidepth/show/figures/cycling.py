@@ -209,7 +209,14 @@ def capacity(analysis: Analysis | Electrochemistry) -> Drawing:
     if percent.size:
         middle = float(np.median(percent))
         room = max(1.0, 3.0 * float(np.quantile(np.abs(percent - middle), 0.9)))
-        grid[1][0].set_ylim(min(middle - room, 99.5), max(middle + room, 100.5))
+        low, high = min(middle - room, 99.5), max(middle + room, 100.5)
+        grid[1][0].set_ylim(low, high)
+        for axes, x in zip(grid[1], (number.astype(np.float64), after * factor), strict=True):
+            inset = 0.06 * (high - low)
+            for beyond, edge, mark in (
+                (percent < low, low + inset, "v"), (percent > high, high - inset, "^"),
+            ):  # fmt: skip
+                axes.plot(x[beyond], np.full(x[beyond].size, edge), mark, color=VERMILLION, ms=5)
     data |= {"cycle": number, "efficiency_percent": percent, "efficiency_std_percent": std,
              "moved_after_uAh": after}  # fmt: skip
     grid[0][0].set(ylabel=f"capacity ({prefix}Ah)", ylim=(0.0, 1.08 * largest * factor))
@@ -224,8 +231,8 @@ def capacity(analysis: Analysis | Electrochemistry) -> Drawing:
             "Capacity of every whole charge and discharge against the cycle and against all charge "
             "moved before its end (compare Fig. S1 of Chen et al.), and coulombic efficiency: the "
             "second half of a cycle over its first. Open symbols: with constant voltage at the "
-            "end, bars down to what had passed before it. Points outside the lower panels are in "
-            "the numbers."
+            "end, bars down to what had passed before it. Triangles at the edges of the lower "
+            "panels: points beyond them."
         ),
     )  # fmt: skip
 
