@@ -66,6 +66,16 @@ def test_out_gets_tables_the_log_and_figures(lidepth, log_file, tmp_path):
     assert again["cycles"][0]["charge_uAh"] == pytest.approx(30.0)
 
 
+def test_a_file_with_the_other_sign_is_read_when_that_is_said(lidepth, tmp_path):
+    rows = ["Test Time / s,Voltage / V,Current / A"]
+    rows += [f"{60 * i},{3.0 + 0.01 * i},{-1e-5}" for i in range(60)]
+    rows += [f"{60 * i},{4.2 - 0.01 * i},{1e-5}" for i in range(60, 120)]
+    file = tmp_path / "log.csv"
+    file.write_text("\n".join(rows) + "\n")
+    found = json.loads(lidepth("cycler", file, "--positive", "discharge", "--json").stdout)
+    assert [step["kind"] for step in found["steps"]] == ["charge", "discharge"]
+
+
 def test_an_experiment_brings_stack_and_area(lidepth, small_campaign, tmp_path):
     out = tmp_path / "cycling"
     answer = lidepth("cycler", small_campaign, "--out", out)

@@ -43,8 +43,8 @@ Exit codes: 0 done, 1 data problem (named), 2 wrong call, 4 cannot write.
 FEW_STEPS = 30
 
 
-class Begins(enum.StrEnum):
-    """What a cycle begins with."""
+class Direction(enum.StrEnum):
+    """Which way the lithium goes."""
 
     charge = "charge"
     discharge = "discharge"
@@ -59,8 +59,11 @@ def cycler_verb(
         str,
         typer.Option("--format", metavar="NAME", help="Format of the file; else found from it."),
     ] = "",
+    positive: Annotated[
+        Direction, typer.Option(help="What a positive current does (BDF, csv).")
+    ] = Direction.charge,
     begins: Annotated[
-        Begins | None,
+        Direction | None,
         typer.Option(help="What a cycle begins with; otherwise found from the log."),
     ] = None,
     nominal: Annotated[
@@ -106,7 +109,7 @@ def cycler_verb(
     with as_usage("--nominal"):
         if nominal:
             nominal_uah = quantity(nominal.replace("Ah", "A*h"), "uA*h")
-    log, described, area_rel_std = _read(file, key)
+    log, described, area_rel_std = _read(file, key, positive)
     if described is not None:
         layers, area_cm2 = layers or described[0], area_cm2 or described[1]
     found = examine(
@@ -123,10 +126,12 @@ def cycler_verb(
         typer.echo(f"numbers  {out / 'cycles.csv'}, steps.csv, cycler.csv, figures/")
 
 
-def _read(file: Path, key: str) -> tuple[CyclerLog, tuple[Stack, float] | None, float]:
+def _read(
+    file: Path, key: str, positive: Direction
+) -> tuple[CyclerLog, tuple[Stack, float] | None, float]:
     """Return the log, stack and area where a description of the cell came with it."""
     from lidepth.errors import BadData
-    from lidepth.files.cyclers import read_cycler
+    from lidepth.files.cyclers import ColumnMap, read_cycler
     from lidepth.files.experiment import read_experiment
     from lidepth.files.gather import gather_log
     from lidepth.files.run_file import RunFile, is_run_file
@@ -139,7 +144,8 @@ def _read(file: Path, key: str) -> tuple[CyclerLog, tuple[Stack, float] | None, 
         with RunFile.open(path) as run_file:
             experiment, log = run_file.experiment(), run_file.recorded().log
     else:
-        return read_cycler(path, key=key), None, 0.02
+        columns = ColumnMap(positive=positive.value)
+        return read_cycler(path, key=key, columns=columns), None, 0.02
     if log is None:
         raise BadData(
             "this run has no cycler log", where=str(path), expected="data.cycler",
@@ -225,7 +231,7 @@ def _cycle_table(found: Electrochemistry) -> Any:
         table.add_row(
             str(cycle.number), *(_amount(half, factor) for half in pair),
             _number(100 * cycle.efficiency, 2),
-            "/".join(f"{found.rate_per_h(h):.3g}" for h in pair if h is not None),
+            "/".join(dict.fromkeys(f"{found.rate_per_h(h):.2g}" for h in pair if h is not None)),
             "/".join(f"{100 * h.cv_gain:.1f}" for h in pair if h is not None and h.has_cv),
             "/".join(f"{shapes[h.kind, h.cycle]:.1f}" for h in pair
                      if h is not None and (h.kind, h.cycle) in shapes),

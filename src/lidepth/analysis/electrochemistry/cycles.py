@@ -54,8 +54,14 @@ def find_cycles(
 
 
 def nominal_capacity(cycles: Sequence[Cycle]) -> float:
-    """Capacity of the first whole half that begins a cycle, in uAh; of any half without one."""
+    """Capacity of the first whole half that begins a cycle, in uAh; of any half without one.
+
+    A log may begin within a half, with what was left of it: one with less than half of the
+    largest capacity does not name the cell's.
+    """
     halves = [half for cycle in cycles for half in cycle.halves]
+    largest = max((half.capacity_uah for half in halves), default=0.0)
+    halves = [half for half in halves if half.capacity_uah >= 0.5 * largest]
     begins = cycles[0].begins
     for wanted in (
         [h for h in halves if h.whole and h.kind == begins],

@@ -78,7 +78,7 @@ def _by_shape(curves: Sequence[VoltageCurve]) -> LossStatement | None:
     first, last = discharge[0].cycle, discharge[1].cycle
     observation = (
         f"capacity {-100 * lost:+.1f} % from cycle {first} to {last} at "
-        f"{discharge[1].current_ua:.3g} µA; normalised curves differ by "
+        f"{_amount(discharge[1].current_ua, 'A')}; normalised curves differ by "
         f"{changes[0].rms_mv:.1f} mV (charge) and {changes[1].rms_mv:.1f} mV (discharge) rms, of "
         f"which noise and logging are {changes[0].floor_mv:.1f} and {changes[1].floor_mv:.1f} mV"
     )
@@ -223,9 +223,9 @@ def _by_charge(cycles: Sequence[Cycle]) -> list[LossStatement]:
     std = float(np.hypot(ends, _POLARITY * moved))
     lost = first.capacity_uah - last.discharge.capacity_uah
     observation = (
-        f"{kept:.3g} ± {std:.2g} µAh more charge than discharge up to cycle {last.number}; the "
-        f"last discharge ({last.discharge.current_ua:.3g} µA) is {abs(lost):.3g} µAh "
-        f"{'below' if lost >= 0 else 'above'} the first charge ({first.current_ua:.3g} µA)"
+        f"{_amount(kept, 'Ah', std)} more charge than discharge up to cycle {last.number}; the "
+        f"last discharge ({_amount(last.discharge.current_ua, 'A')}) is {_amount(abs(lost), 'Ah')} "
+        f"{'below' if lost >= 0 else 'above'} the first charge ({_amount(first.current_ua, 'A')})"
     )
     verdict: Verdict = "cannot be decided"
     statement = "The charge that did not come back neither covers the loss nor is small against it."
@@ -268,3 +268,12 @@ def _by_charge(cycles: Sequence[Cycle]) -> list[LossStatement]:
             "and is merely slow.",
         ),
     ]  # fmt: skip
+
+
+def _amount(value_u: float, unit: str, std_u: float | None = None) -> str:
+    """A current or charge in millionths of ``unit`` in words, with the prefix that suits it."""
+    prefix, factor = next(
+        ((p, f) for p, f in (("", 1e-6), ("m", 1e-3)) if abs(value_u) * f >= 1.0), ("µ", 1.0)
+    )
+    spread = "" if std_u is None else f" ± {std_u * factor:.2g}"
+    return f"{value_u * factor:.3g}{spread} {prefix}{unit}"

@@ -143,7 +143,8 @@ def _contradiction(path: Path, name: str) -> BadInput:
     return BadInput(
         f"the sign of the current contradicts the column {name}", where=str(path),
         expected="positive currents on charge",
-        remedy="set data.cycler.positive: discharge, with data.cycler.format: bdf or csv",
+        remedy="set data.cycler.positive: discharge, with data.cycler.format: bdf or csv "
+            "(lidepth cycler: --positive discharge)",
     )  # fmt: skip
 
 
