@@ -8,8 +8,11 @@ process of its own so that memory can be told apart:
 
 - numpy:     load the counts from an .npy file (not counted), then rebin to about 1,000 bins, divide
              by the monitor, sum into groups of 16 spectra;
-- run file:  open, read and verify everything, put it into order (flags, scipp array), then the same
-             arithmetic on the counts of the series.
+- run file:  open, read and verify everything, put it into order (scipp array, flags of times and
+             rates), then the same arithmetic on the counts of the series.
+
+Not in that sum, because they are analysis: the flags that need the contents, and the clock of a
+cycler log with one row per minute.  Both are run once, after it, and printed below it.
 
 Ratios are of times in this same run, by the clock and by the processor (all threads together, which
 a busy machine does not change much); memory is the peak resident set of each process.
@@ -32,6 +35,7 @@ import numpy as np
 
 GROUP = 16
 PARTS = ("open", "read and verify", "put into order", "arithmetic")
+BESIDES = ("flags of contents", "clock difference")
 BINS = 1000
 TEXT = """\
 title: made
@@ -119,8 +123,12 @@ def with_numpy(folder: Path) -> dict[str, Any]:
 def with_run_file(folder: Path) -> dict[str, Any]:
     import scipp  # noqa: F401  # loaded before the clock starts, as NumPy is
 
-    from lidepth.files.assemble import assemble
+    from lidepth.analysis.clocks import clock_difference
+    from lidepth.analysis.quality import flag_run
+    from lidepth.files import assemble
     from lidepth.files.run_file import RunFile
+
+    assemble.flag_run = lambda run: run  # measured by itself, below
 
     marks = [now()]
     with RunFile.open(folder / "run.lidepth") as run_file:
@@ -128,16 +136,41 @@ def with_run_file(folder: Path) -> dict[str, Any]:
         recorded = run_file.recorded()
         marks.append(now())
         experiment = run_file.experiment()
-    run = assemble(recorded, experiment)
+    run = assemble.assemble(recorded, experiment)
     del recorded
     marks.append(now())
     grouped = arithmetic(run.series.counts, run.series.monitor)
     marks.append(now())
+    peak_mb = rss_mb()
+    run = flag_run(run)
+    marks.append(now())
+    log = cycler(run.series)
+    marks.append(now())
+    clock_difference(run.series, log, run.instrument, run.stack)
+    marks.append(now())
     spent = [(b - a).tolist() for a, b in itertools.pairwise(marks)]
     return {
-        "spent": dict(zip(PARTS, spent, strict=True)), "check": float(grouped.sum()),
-        "groups": len(grouped),
+        "spent": dict(zip(PARTS, spent[:4], strict=True)), "check": float(grouped.sum()),
+        "besides": dict(zip(BESIDES, (spent[4], spent[6]), strict=True)), "groups": len(grouped),
+        "rss_mb": peak_mb, "rss_besides_mb": rss_mb(),
     }  # fmt: skip
+
+
+def cycler(series: Any) -> Any:
+    """A log of charge and discharge, ten hours each, one row per minute."""
+    from lidepth.model.cycling import CyclerLog
+
+    minutes = np.arange(int(series.stop_s.max() // 60))
+    charging = minutes // 600 % 2 == 0
+    return CyclerLog(
+        time=series.origin + minutes * np.timedelta64(60, "s"),
+        voltage_v=np.where(charging, 4.2, 3.0), current_ua=np.where(charging, 5.0, -5.0),
+        source="made",
+    )  # fmt: skip
+
+
+def rss_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def in_a_process(part: str, folder: Path) -> dict[str, Any]:
@@ -150,7 +183,7 @@ def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in ("numpy", "run_file"):
         work = with_numpy if sys.argv[1] == "numpy" else with_run_file
         answer = work(Path(sys.argv[2]))
-        answer["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        answer.setdefault("rss_mb", rss_mb())
         print(json.dumps(answer))
         return
     spectra, channels = (int(a) for a in (sys.argv[1:] + ["22500", "4096"][len(sys.argv) - 1 :]))
@@ -163,12 +196,14 @@ def main() -> None:
     print(f"{spectra} x {channels}: file {size_mb:.0f} MB (limit 500), {ours['groups']} groups")
     base = np.array(plain["spent"]["arithmetic"])
     parts = {name: np.array(spent) for name, spent in ours["spent"].items()}
-    rows = {"numpy, in memory": base, **parts, "run file, in all": sum(parts.values())}
+    besides = {name: np.array(spent) for name, spent in ours["besides"].items()}
+    whole = {"run file, in all": np.sum(list(parts.values()), axis=0)}
+    rows = {"numpy, in memory": base, **parts, **whole, **besides}
     for label, spent in rows.items():
         print(f"{label:18s}{spent[0]:7.2f} s {spent[0] / base[0]:5.1f} x   "
               f"processor {spent[1]:6.2f} s {spent[1] / base[1]:5.1f} x")  # fmt: skip
     print(f"peak memory: numpy {plain['rss_mb']:.0f} MB, run file {ours['rss_mb']:.0f} MB "
-          "(limit 1500)")  # fmt: skip
+          f"(limit 1500), with flags and clock {ours['rss_besides_mb']:.0f} MB")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from lidepth.errors import BadData, StoreError, WrongFormat
+from lidepth.files.assemble import assemble
 from lidepth.files.experiment import read_experiment
 from lidepth.files.gather import gather
 from lidepth.files.raw import write_spe
@@ -173,10 +174,22 @@ def test_counts_of_any_size_survive(most: int) -> None:
     counts[17] = most
     dtype, digest, content = encode.pack_counts(counts)
     into = np.empty(100, np.int64)
-    assert encode.unpack_counts(content, digest, channels=100, dtype=dtype, into=into)
+    planes = encode.unpack_counts(content, digest, channels=100, dtype=dtype)
+    assert planes is not None
+    encode.join_planes(planes, into=into)
     np.testing.assert_array_equal(into, counts)
     with pytest.raises(BadData):
         encode.pack_counts(-counts - 1)
+
+
+def test_the_counts_of_a_long_run_are_in_memory_once(campaign: Campaign) -> None:
+    experiment = campaign()
+    with RunFile.open(imported(experiment)) as run_file:
+        recorded = run_file.recorded()
+    series = assemble(recorded, read_experiment(experiment)).series
+    for row, record in zip(series.counts, recorded.records, strict=True):
+        assert np.shares_memory(row, record.raw.counts)
+        np.testing.assert_array_equal(row, record.raw.counts)
 
 
 def test_a_bomb_is_not_unpacked() -> None:
@@ -394,7 +407,7 @@ def test_ten_lines_of_python_read_a_run_file_without_lidepth(tmp_path: Path) -> 
     with RunFile.create(tmp_path / "run.lidepth", made_experiment(tmp_path)) as run_file:
         run_file.add(made_run(9))
     names: dict[str, object] = {}
-    exec(lines.replace('"run.lidepth"', repr(str(tmp_path / "run.lidepth"))), names)  # noqa: S102
+    exec(lines.replace('"campaign/run.lidepth"', repr(str(tmp_path / "run.lidepth"))), names)  # noqa: S102
     spectra = names["spectra"]
     assert isinstance(spectra, list)
     for number, (_, start, counts) in enumerate(spectra):

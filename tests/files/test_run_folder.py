@@ -239,3 +239,24 @@ def test_the_shared_campaigns_are_read_fast(shared: Path) -> None:
         assert spent_s < 30.0  # measured: 3 s for 2897 files; the margin is for busy machines
     assert len(flagged(run.series, Quality.BEAM_OFF)) == 167
     assert flagged(run.series, Quality.NO_MONITOR) == []
+
+
+def test_spectra_that_are_lost_are_said_and_the_rest_is_used(campaign: Campaign) -> None:
+    """monitor.csv still lists them, or runs ahead of spectra that are yet to be written."""
+    file = campaign()
+    for number in (6, 7):
+        (file.parent / "spectra" / f"spec_{number:05d}.Spe").unlink()
+    run = read_run(file)
+    assert len(run.series) == LAST - 1
+    assert np.isfinite(run.series.monitor).all()
+    assert run.clock_notes == (
+        "monitor.csv lists 2 spectra that are not there, such as spec_00006.Spe (line 8)",
+    )
+
+
+def test_a_table_of_another_run_is_refused(campaign: Campaign) -> None:
+    file = campaign()
+    for number in range(5, 12):
+        (file.parent / "spectra" / f"spec_{number:05d}.Spe").unlink()
+    with pytest.raises(BadInput, match="listed but is not there"):
+        read_run(file)

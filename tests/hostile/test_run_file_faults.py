@@ -238,6 +238,30 @@ def test_a_table_whose_name_is_no_text_any_more_is_refused(tmp_path: Path) -> No
                 run_file.recorded()
 
 
+def test_a_file_of_which_nothing_is_whole_is_told_so(tmp_path: Path) -> None:
+    path = whole_run(tmp_path / "run.lidepth", 8)
+    path.write_bytes(path.read_bytes()[:8192])
+    with pytest.raises(WrongFormat, match="nothing can be saved"):
+        repair(path)
+    assert path.stat().st_size == 8192
+
+
+def test_a_cycler_log_that_lost_rows_is_filled_by_another_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lidepth.files.run_file.encode.MAX_BLOCK_ROWS", 4)
+    path = whole_run(tmp_path / "run.lidepth", 4)
+    change(path, "cycler", "content")
+    assert any("cycler" in problem for problem in repair(path).problems)
+    with RunFile.open(path) as run_file, pytest.raises(WrongFormat, match="cycler log are lost"):
+        run_file.recorded()
+    with RunFile.open(path, write=True) as run_file:
+        run_file.add(made_run(4))
+        assert "recorded anew" in " ".join(run_file.notes)
+    with RunFile.open(path) as run_file:
+        assert_same_log(run_file.recorded().log, made_run(4).log)
+
+
 def fields() -> list[tuple[str, str]]:
     return [
         (table.name, name)

@@ -96,27 +96,40 @@ def _run(file: Path, whole: IntegrityReport | None, console: Any, *, as_json: bo
         try:
             runs = read_runs(file, progress=bars.counted("reading spectra"))
         except LidepthError:
+            if whole is not None:  # what became of the file comes first
+                _say_whole(whole, console, as_json=as_json)
             if whole is None or whole.ok:
                 raise
-            runs = ()
+            raise typer.Exit(1) from None
         checks = [check_run(run) for run in runs]
     if as_json:
         answer: dict[str, Any] = {"detectors": [run_json(check) for check in checks]}
         if whole is not None:
-            answer["file"] = {
-                "ok": whole.ok, "problems": list(whole.problems), "damaged": list(whole.damaged)
-            }  # fmt: skip
+            answer["file"] = _whole_json(whole)
         typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
         for check in checks:
             console.print(run_account(check))
         if whole is not None:
-            console.print("file      whole" if whole.ok else "file      damaged:", markup=False)
-            for problem in whole.problems:
-                console.print(f"  {problem}", markup=False)
+            _say_whole(whole, console, as_json=False)
     bad = (whole is not None and not whole.ok) or not all(c.can_be_used for c in checks)
     if bad or not checks:
         raise typer.Exit(1)
+
+
+def _whole_json(whole: IntegrityReport) -> dict[str, Any]:
+    return {"ok": whole.ok, "problems": list(whole.problems), "damaged": list(whole.damaged)}
+
+
+def _say_whole(whole: IntegrityReport, console: Any, *, as_json: bool) -> None:
+    """Say whether the run file is sound, by itself where its run cannot be put together."""
+    if as_json:
+        answer = {"detectors": [], "file": _whole_json(whole)}
+        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        return
+    console.print("file      whole" if whole.ok else "file      damaged:", markup=False)
+    for problem in whole.problems:
+        console.print(f"  {problem}", markup=False)
 
 
 def _loose(paths: list[Path], lines: str | None, console: Any, *, as_json: bool) -> None:

@@ -67,7 +67,9 @@ def import_verb(
         there = out.exists()
         # A first import that cannot read its files leaves no run file.
         found = None if there else gather(described, progress=bars.counted("reading spectra"))
-        opened = RunFile.open(out, write=True) if there else RunFile.create(out, described)
+        # Another import may have begun it meanwhile: then opening says so.
+        begun = out.exists()
+        opened = RunFile.open(out, write=True) if begun else RunFile.create(out, described)
         with opened as run_file:
             if found is None:
                 kept = kept_spectra(run_file, described)

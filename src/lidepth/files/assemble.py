@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -36,6 +37,7 @@ class _Timed:
     live_s: float
     real_s: float
     monitor: float
+    total: float
     marks: Quality = Quality.GOOD
 
 
@@ -51,6 +53,7 @@ def assemble(recorded: Recorded, experiment: Experiment, *, detector: str | None
     data, log = experiment.data, recorded.log
     ours = [one for one in recorded.records if one.raw.detector == chosen]
     timed, notes = _ordered([one for one in ours if one.group == "run"], experiment)
+    notes = (*recorded.notes, *notes)
     series = _series(timed, detector=chosen)
     blanks, _ = _ordered([one for one in ours if one.group == "background"], experiment)
     clock = None
@@ -101,11 +104,13 @@ def _ordered(
         return [], ()
     for record in records:
         _check_channels(records[0], record, len(records))
-    timed = [_timed(record, experiment) for record in records]
+    totals = _totals([record.raw.counts for record in records])
+    timed = [_timed(*one, experiment) for one in zip(records, totals.tolist(), strict=True)]
+    starts = np.array([one.start for one in timed], dtype="datetime64[ns]")
     zone = experiment.data.spectra.time_zone
     try:
         found = put_in_order(
-            np.array([one.start for one in timed], dtype="datetime64[ns]"),
+            starts,
             np.array([one.real_s for one in timed]),
             keys=[one.record.raw.sha256 for one in timed],
             line=np.array([one.record.noted_line for one in timed], dtype=np.int64),
@@ -115,11 +120,9 @@ def _ordered(
         raise error.at(f"{experiment.source}, data.spectra.time_zone") from error
     marks = np.where(found.stepped, Quality.CLOCK_STEP, 0)
     marks |= np.where(found.doubtful, Quality.CLOCK_STEP | Quality.UNVERIFIED, 0)
-    settled = [
-        replace(one, start=start, marks=Quality(int(mark)))
-        for one, start, mark in zip(timed, found.start, marks, strict=True)
-    ]
-    return [settled[i] for i in found.order], found.notes
+    for i in np.flatnonzero((found.start != starts) | (marks != 0)).tolist():
+        timed[i] = replace(timed[i], start=found.start[i], marks=Quality(int(marks[i])))
+    return [timed[i] for i in found.order.tolist()], found.notes
 
 
 def _series(timed: Sequence[_Timed], *, detector: str) -> SpectrumSeries:
@@ -129,13 +132,15 @@ def _series(timed: Sequence[_Timed], *, detector: str) -> SpectrumSeries:
         real_s=np.array([one.real_s for one in timed]),
         live_s=np.array([one.live_s for one in timed]),
         monitor=np.array([one.monitor for one in timed]),
-        total=np.array([raw.counts.sum() for raw in raws], dtype=np.float64),
+        total=np.array([one.total for one in timed]),
         digests=[raw.sha256 for raw in raws],
     )
     flags |= np.array([int(one.marks) for one in timed])
     flags |= np.where([one.record.verified for one in timed], 0, int(Quality.UNVERIFIED))
+    rows = [raw.counts for raw in raws]
+    table = _one_table(rows)
     return SpectrumSeries.from_arrays(
-        counts=_table([raw.counts for raw in raws]),
+        counts=np.stack(rows) if table is None else table,
         start=np.array([one.start for one in timed], dtype="datetime64[ns]"),
         live_s=[one.live_s for one in timed], real_s=[one.real_s for one in timed],
         monitor=[one.monitor for one in timed], flags=flags,
@@ -145,8 +150,15 @@ def _series(timed: Sequence[_Timed], *, detector: str) -> SpectrumSeries:
     )  # fmt: skip
 
 
-def _table(rows: Sequence[NDArray[np.signedinteger]]) -> NDArray[np.signedinteger]:
-    """Rows (channels,) as one table (n, channels); not copied where they are one already."""
+def _totals(rows: Sequence[NDArray[np.signedinteger]]) -> NDArray[np.float64]:
+    """Counts of every spectrum (channels,); shape (n,)."""
+    table = _one_table(rows)
+    sums = [row.sum() for row in rows] if table is None else table.sum(axis=1, dtype=np.int64)
+    return np.array(sums, dtype=np.float64)
+
+
+def _one_table(rows: Sequence[NDArray[np.signedinteger]]) -> NDArray[np.signedinteger] | None:
+    """Rows (channels,) as the table (n, channels) that they are consecutive rows of, if any."""
     whole = rows[0].base
     if isinstance(whole, np.ndarray) and whole.ndim == 2 and whole.flags.c_contiguous:
         step, place = whole.strides[0], whole.ctypes.data
@@ -157,7 +169,7 @@ def _table(rows: Sequence[NDArray[np.signedinteger]]) -> NDArray[np.signedintege
             for row, at in zip(rows, wanted, strict=True)
         ):
             return whole[first : first + len(rows)]
-    return np.stack(rows)
+    return None
 
 
 def _check_channels(first: Record, record: Record, spectra: int) -> None:
@@ -176,7 +188,7 @@ def _check_channels(first: Record, record: Record, spectra: int) -> None:
         )  # fmt: skip
 
 
-def _timed(record: Record, experiment: Experiment) -> _Timed:
+def _timed(record: Record, total: float, experiment: Experiment) -> _Timed:
     raw = record.raw
     start = raw.start
     if record.noted_start is not None:
@@ -188,7 +200,7 @@ def _timed(record: Record, experiment: Experiment) -> _Timed:
             expected="a start time in the file or in monitor.csv",
             remedy="add a row with its start to monitor.csv; for list mode give data.spectra.start",
         )  # fmt: skip
-    dead_s = float(raw.counts.sum()) * experiment.instrument.detector.dead_time_s
+    dead_s = total * experiment.instrument.detector.dead_time_s
     live_s, real_s = _live_and_real(noted_s=record.noted_live_s, raw=raw, dead_s=dead_s)
     if not live_s > 0:
         raise BadData(
@@ -205,7 +217,7 @@ def _timed(record: Record, experiment: Experiment) -> _Timed:
     noted = record.noted_monitor
     return _Timed(
         record=record, start=start, live_s=live_s, real_s=real_s,
-        monitor=noted if np.isfinite(noted) else raw.monitor,
+        monitor=noted if math.isfinite(noted) else raw.monitor, total=total,
     )  # fmt: skip
 
 

@@ -39,14 +39,15 @@ def gather(
     files = _expand(data, "spectra", data.spectra.glob, experiment.source)
     files = list({os.path.abspath(f): f for f in reversed([*files, *pristine])}.values())[::-1]
     log = _log(data, experiment.source)
+    matched, absent = _match(files, rows, data)
     records = _read(
-        files, _match(files, rows, data), data, group="run", kept=kept or {},
+        files, matched, data, group="run", kept=kept or {},
         pristine={os.path.abspath(file) for file in pristine}, progress=progress,
     )  # fmt: skip
     if data.background is not None:
         blanks = _expand(data, "background", data.background, experiment.source)
         records += _read(blanks, {}, data, group="background", kept=kept or {})
-    return Recorded(records=tuple(records), log=log)
+    return Recorded(records=tuple(records), log=log, notes=_absence(absent, data))
 
 
 def gather_log(experiment: Experiment) -> CyclerLog | None:
@@ -121,8 +122,12 @@ def _shown(file: Path, folder: Path) -> str:
 
 def _match(
     files: Sequence[Path], rows: Sequence[MonitorRow], data: DataPaths
-) -> dict[int, MonitorRow]:
-    """Map the number of each file to its row; raises BadInput for a row whose file is nowhere."""
+) -> tuple[dict[int, MonitorRow], list[MonitorRow]]:
+    """Map the number of each file to its row, and list the rows whose file is nowhere.
+
+    Raises BadInput where a name may be misspelt (as many spectra have no row), and where most
+    rows have no spectrum: then the table is of another run.
+    """
     by_path = {os.path.abspath(file): number for number, file in enumerate(files)}
     by_name: dict[str, list[int]] = {}
     for number, file in enumerate(files):
@@ -130,6 +135,7 @@ def _match(
     home = os.path.abspath(data.folder)
     folders = {file.parent for file in files} | {data.folder}
     matched: dict[int, MonitorRow] = {}
+    absent: list[MonitorRow] = []
     for row in rows:
         where = f"{data.monitor}, line {row.line}"
         numbers = by_name.get(row.file, [])
@@ -144,9 +150,24 @@ def _match(
         if numbers:
             matched[numbers[0]] = row
         elif not any((folder / row.file).is_file() for folder in folders):
-            raise BadInput(
-                f"the spectrum {row.file!r} is listed but is not there", where=where,
-                expected=f"that file among data.spectra ({data.spectra.glob})",
-                remedy="copy the missing spectrum, or remove the row",
-            )  # fmt: skip
-    return matched
+            absent.append(row)
+    unlisted = len(files) - len(matched)
+    if absent and (unlisted >= len(absent) or len(absent) > len(matched)):
+        raise BadInput(
+            f"the spectrum {absent[0].file!r} is listed but is not there",
+            where=f"{data.monitor}, line {absent[0].line}",
+            expected=f"that file among data.spectra ({data.spectra.glob})",
+            remedy="copy the missing spectrum, or remove the row",
+        )  # fmt: skip
+    return matched, absent
+
+
+def _absence(absent: Sequence[MonitorRow], data: DataPaths) -> tuple[str, ...]:
+    """Say which rows of monitor.csv have no spectrum: lost, or not yet written in a growing run."""
+    if not absent:
+        return ()
+    name = Path(data.monitor).name if data.monitor is not None else ""
+    return (
+        f"{name} lists {len(absent)} spectra that are not there, such as {absent[0].file} "
+        f"(line {absent[0].line})",
+    )

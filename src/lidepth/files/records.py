@@ -46,10 +46,14 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """Everything that was recorded of one run, in the order in which it was read."""
+    """Everything that was recorded of one run, in the order in which it was read.
+
+    ``notes`` tell the user what was not as it should be, and does no harm.
+    """
 
     records: tuple[Record, ...]
     log: CyclerLog | None
+    notes: tuple[str, ...] = ()
 
 
 def joined(logs: Sequence[CyclerLog]) -> CyclerLog:

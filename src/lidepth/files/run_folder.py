@@ -6,7 +6,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from lidepth.errors import LidepthError
+from lidepth.errors import BadData, LidepthError
 from lidepth.files.assemble import assemble, detectors
 from lidepth.files.experiment import Experiment, read_experiment
 from lidepth.files.gather import Kept, gather
@@ -40,7 +40,14 @@ def read_recorded(
     """Return what was recorded, unaltered, and its description; raises what ``read_run`` raises."""
     if is_run_file(path):
         with RunFile.open(path) as run_file:
-            return run_file.recorded(), run_file.experiment()
+            recorded, experiment = run_file.recorded(), run_file.experiment()
+        if recorded.log is None and experiment.data.cycler is not None:
+            raise BadData(
+                "the cycler log is not in this run file", where=str(path),
+                expected=f"the log of {experiment.data.cycler.glob}, which experiment.yaml names",
+                remedy=f"import the run once more: lidepth import experiment.yaml --out {path}",
+            )  # fmt: skip
+        return recorded, experiment
     experiment = read_experiment(path)
     return gather(experiment, progress=progress), experiment
 

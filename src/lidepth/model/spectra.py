@@ -109,7 +109,7 @@ class SpectrumSeries:
             require(len(column) == n, f"{label} has one entry per spectrum")
         return cls(
             sc.DataArray(
-                sc.array(dims=["time", "channel"], values=_narrow(counts), unit="counts"),
+                _variable(_narrow(counts)),
                 coords={
                     "start": sc.array(dims=["time"], values=begin, unit="ns"),
                     "live_time": sc.array(dims=["time"], values=live, unit="s"),
@@ -232,6 +232,41 @@ def seconds(times: NDArray[np.datetime64], origin: np.datetime64) -> NDArray[np.
     """Times in s since ``origin``."""
     spans = (np.asarray(times, "datetime64[ns]") - origin).astype("timedelta64[ns]")
     return np.asarray(spans.astype(np.int64) / 1e9, dtype=np.float64)
+
+
+def blank_counts(spectra: int, channels: int, *, wide: bool) -> NDArray[np.signedinteger]:
+    """Room for counts (spectra, channels), 64 bits ``wide`` or 32, not yet set.
+
+    A series made of consecutive rows of it takes them over; those of any other array it copies.
+    """
+    import scipp as sc
+
+    sizes = {"time": spectra, "channel": channels}
+    return np.asarray(
+        _Room(sc.empty(sizes=sizes, dtype="int64" if wide else "int32", unit="counts"))
+    )
+
+
+class _Room:
+    """A scipp variable as NumPy sees it; the base of every array that lies in it."""
+
+    def __init__(self, variable: Any) -> None:
+        self.variable = variable
+        self.__array_interface__ = variable.values.__array_interface__
+
+
+def _variable(counts: NDArray[np.signedinteger]) -> Any:
+    """Counts (n, m) as a scipp variable: a part of that of ``blank_counts``, or a copy."""
+    import scipp as sc
+
+    whole = counts.base if isinstance(counts.base, np.ndarray) else counts
+    room: Any = whole.base
+    if isinstance(room, _Room) and counts.flags.c_contiguous:
+        first, within = divmod(counts.ctypes.data - whole.ctypes.data, whole.strides[0])
+        part = room.variable["time", first : first + len(counts)]
+        if within == 0 and part.shape == counts.shape:
+            return part
+    return sc.array(dims=["time", "channel"], values=counts, unit="counts")
 
 
 def _narrow(counts: NDArray[Any]) -> NDArray[np.signedinteger]:

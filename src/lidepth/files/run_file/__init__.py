@@ -11,5 +11,6 @@ from lidepth.files.run_file.integrity import IntegrityReport, check_integrity, r
 from lidepth.files.run_file.store import Added, RunFile
 
 __all__ = [
-    "LEASE_SUFFIX", "Added", "IntegrityReport", "RunFile", "check_integrity", "is_run_file", "repair",
+    "LEASE_SUFFIX", "Added", "IntegrityReport", "RunFile", "check_integrity", "is_run_file",
+    "repair",
 ]  # fmt: skip

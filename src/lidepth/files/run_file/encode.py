@@ -69,25 +69,21 @@ def pack_counts(counts: NDArray[np.integer[Any]]) -> tuple[str, bytes, bytes]:
     return dtype, content_sum(planes), packed
 
 
-def unpack_counts(
-    content: Any, checksum: Any, *, channels: int, dtype: str, into: NDArray[np.signedinteger[Any]]
-) -> bool:
-    """Decode counts into ``into`` (channels,); False, and zeros, where they are damaged."""
-    size = int(dtype[1])
+def unpack_counts(content: Any, checksum: Any, *, channels: int, dtype: str) -> bytes | None:
+    """Return the byte planes of the counts of one spectrum, None where they are damaged."""
     try:
-        planes = unpack(content, channels * size)
+        planes = unpack(content, channels * int(dtype[1]))
     except WrongFormat:
-        into[:] = 0
-        return False
-    if content_sum(planes) != checksum:
-        into[:] = 0
-        return False
-    table = np.frombuffer(planes, dtype=np.uint8).reshape(size, channels)
+        return None
+    return planes if content_sum(planes) == checksum else None
+
+
+def join_planes(planes: bytes, *, into: NDArray[np.signedinteger[Any]]) -> None:
+    """Put byte planes together to counts (channels,)."""
+    table = np.frombuffer(planes, np.uint8).reshape(-1, into.size)
     into[:] = table[0]
-    for plane in range(1, size):  # few channels have any of the upper bytes
-        high = np.flatnonzero(table[plane])
-        into[high] += table[plane, high].astype(into.dtype) << (8 * plane)
-    return True
+    for plane in range(1, len(table)):
+        into |= table[plane].astype(into.dtype) << (8 * plane)
 
 
 def unpack(content: Any, size: int) -> bytes:

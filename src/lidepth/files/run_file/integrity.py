@@ -82,7 +82,16 @@ def repair(path: str | Path) -> IntegrityReport:
     ``check_integrity`` raises, and StoreError.
     """
     file = Path(path)
-    before = check_integrity(file)
+    try:
+        before = check_integrity(file)
+    except WrongFormat as error:
+        if "--repair" not in error.remedy:
+            raise
+        raise WrongFormat(
+            f"{error.what}: nothing can be saved from it", where=str(file),
+            expected="a file of which some is whole",
+            remedy="import the raw files into a new run file; this one was left as it is",
+        ) from error  # fmt: skip
     version = database.checked_version(file)
     if before.ok and version == schema.VERSION:
         return before

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, cast
 
 import numpy as np
@@ -20,17 +21,18 @@ from lidepth.files.run_file import encode
 from lidepth.files.run_file.database import Database, damaged
 from lidepth.files.run_file.schema import GROWING, Table
 from lidepth.model.cycling import CyclerLog
-from lidepth.model.spectra import Quality
+from lidepth.model.spectra import Quality, blank_counts
 
 MAX_CELLS = 2**30
 """Spectra times channels of all detectors together."""
 
-_BLOCK = 128  # spectra decoded at a time: some 2 MB
+_BLOCK = 64  # spectra decoded at a time: some 1 MB
 _WORKERS = min(os.cpu_count() or 1, 4)
 _UNVERIFIED = int(Quality.UNVERIFIED)
 _BASE_COLUMNS = ("time", "voltage_v", "current_ua")
 
 Row = dict[str, Any]
+Block = list[tuple[Any, ...]]
 Counts = NDArray[np.signedinteger[Any]]
 
 
@@ -108,23 +110,30 @@ def stored_spectra(database: Database, *, keep: bool = True) -> Iterator[Stored]
     table = database.table("spectra")
     shapes = _shapes(database, table)
     tables = {
-        size: np.empty((rows, size), np.int64 if wide else np.int32)
-        for size, (rows, wide) in shapes.items()
+        size: blank_counts(rows, size, wide=wide) for size, (rows, wide) in shapes.items()
     } if keep else {}  # fmt: skip
     taken = dict.fromkeys(tables, 0)
     waiting: deque[Future[list[Stored]]] = deque()
     with ThreadPoolExecutor(_WORKERS) as pool:
-        block: list[tuple[tuple[Any, ...], Counts | None]] = []
-        for row in rows_of(database, table, content=True):
-            block.append((row, _place(row, table, tables, taken)))
-            if len(block) == _BLOCK:
-                waiting.append(pool.submit(_decode, table, block))
-                block = []
+        for block in _blocks(database, table):
+            waiting.append(pool.submit(_decode, table, block, _place(block, table, tables, taken)))
             if len(waiting) > 2 * _WORKERS:
                 yield from waiting.popleft().result()
-        waiting.append(pool.submit(_decode, table, block))
         while waiting:
             yield from waiting.popleft().result()
+
+
+def _blocks(database: Database, table: Table) -> Iterator[Block]:
+    """Rows of spectra of one size each, a few at a time."""
+    size = itemgetter(table.header.index("channels"), table.header.index("dtype"))
+    block: Block = []
+    for row in rows_of(database, table, content=True):
+        if block and (len(block) == _BLOCK or size(row) != size(block[0])):
+            yield block
+            block = []
+        block.append(row)
+    if block:
+        yield block
 
 
 def _shapes(database: Database, table: Table) -> dict[int, tuple[int, bool]]:
@@ -144,39 +153,39 @@ def _shapes(database: Database, table: Table) -> dict[int, tuple[int, bool]]:
 
 
 def _place(
-    row: tuple[Any, ...], table: Table, tables: dict[int, Counts], taken: dict[int, int]
+    block: Block, table: Table, tables: dict[int, Counts], taken: dict[int, int]
 ) -> Counts | None:
-    """Return the next free row of the counts, None where sizes cannot be or nothing is kept."""
-    size = row[table.header.index("channels")]
-    if size not in tables or taken[size] == len(tables[size]):
+    """Return the next free rows of the counts, None where sizes cannot be or nothing is kept."""
+    size, kind = (block[0][table.header.index(name)] for name in ("channels", "dtype"))
+    if size not in tables or not encode.sizes_possible(size, kind):
         return None
-    if not encode.sizes_possible(size, row[table.header.index("dtype")]):
-        return None
-    number = taken[size]
-    taken[size] += 1
-    return cast(Counts, tables[size][number])
+    first = taken[size]
+    taken[size] += len(block)
+    place = tables[size][first : first + len(block)]
+    return place if len(place) == len(block) else None
 
 
-def _decode(table: Table, block: list[tuple[tuple[Any, ...], Counts | None]]) -> list[Stored]:
-    found = []
-    for values, place in block:
-        *header, content = values
-        row = dict(zip(table.header, header, strict=True))
-        counts_ok = False
-        if encode.sizes_possible(row["channels"], row["dtype"]):
-            into = np.empty(row["channels"], np.int64) if place is None else place
-            counts_ok = encode.unpack_counts(
-                content, row["content_sum"], channels=row["channels"], dtype=row["dtype"],
-                into=into,
-            )  # fmt: skip
-        if place is not None:
-            place.setflags(write=False)
-        found.append(
-            Stored(
-                row=row, counts=place, header_ok=encode.intact(table, header), counts_ok=counts_ok
-            )
+def _decode(table: Table, block: Block, place: Counts | None) -> list[Stored]:
+    """Verify rows of spectra of one size, and put their counts into ``place``."""
+    rows = [dict(zip(table.header, values, strict=False)) for values in block]
+    size, kind = rows[0]["channels"], rows[0]["dtype"]
+    planes: list[bytes | None] = [None] * len(block)
+    if encode.sizes_possible(size, kind):
+        planes = [
+            encode.unpack_counts(values[-1], row["content_sum"], channels=size, dtype=kind)
+            for values, row in zip(block, rows, strict=True)
+        ]
+    if place is not None:
+        for one, into in zip(planes, place, strict=True):
+            encode.join_planes(one or bytes(size), into=into)
+        place.setflags(write=False)
+    return [
+        Stored(
+            row=rows[i], counts=None if place is None else place[i],
+            header_ok=encode.intact(table, block[i][:-1]), counts_ok=planes[i] is not None,
         )
-    return found
+        for i in range(len(block))
+    ]  # fmt: skip
 
 
 def notes_of(database: Database) -> tuple[dict[int, Row], set[int]]:
@@ -292,10 +301,21 @@ def _stand_in(near: Record, number: int, *, after: bool) -> Record:
     return Record(source=f"(damaged spectrum {number})", raw=raw, group=near.group, verified=False)
 
 
+class LostRows(WrongFormat):
+    """The cycler log has a hole that only another import can fill."""
+
+
+def newest_series(database: Database) -> int:
+    """Return the highest version of the cycler log, 0 where there is none."""
+    ((series,),) = database.rows("SELECT MAX(series) FROM cycler")
+    return int(series or 0)
+
+
 def log_of(database: Database) -> tuple[CyclerLog | None, int]:
     """Return the newest version of the cycler log, and its series (0: there is none).
 
-    Raises WrongFormat where a row of it is damaged: a charge with a hole in it is no charge.
+    Raises WrongFormat where a row of it is damaged, and LostRows after a repair that left rows out:
+    a charge with a hole in it is no charge.
     """
     table = database.table("cycler")
     blocks: list[Row] = []
@@ -309,6 +329,15 @@ def log_of(database: Database) -> tuple[CyclerLog | None, int]:
         return None, 0
     series = max(row["series"] for row in blocks)
     blocks = [row for row in blocks if row["series"] == series]
+    expected = 0
+    for row in blocks:  # a repair leaves out what it cannot save
+        if row["first_row"] != expected:
+            raise LostRows(
+                f"rows {expected + 1} to {row['first_row']} of the cycler log are lost",
+                where=str(database.path), expected="every row",
+                remedy="import the run once more: its cycler file fills the hole",
+            )  # fmt: skip
+        expected += row["row_count"]
     try:
         parts = [
             encode.unpack_columns(r["layout"], r["content_sum"], r["content"], r["row_count"])

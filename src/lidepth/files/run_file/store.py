@@ -213,9 +213,13 @@ class RunFile:
 
     def _add_log(self, log: CyclerLog) -> int:
         """Add the rows that are new; a log that begins otherwise replaces the one there is."""
+        known, old = 0, None
         with self._database.snapshot():
-            old, series = reading.log_of(self._database)
-        known = 0
+            try:
+                old, series = reading.log_of(self._database)
+            except reading.LostRows as lost:
+                self._tell(f"{lost.what}; the log is recorded anew")
+                series = reading.newest_series(self._database) + 1
         if old is not None and _continues(old, log):
             known = old.time.size
         elif old is not None:
