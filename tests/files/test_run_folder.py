@@ -249,7 +249,7 @@ def test_spectra_that_are_lost_are_said_and_the_rest_is_used(campaign: Campaign)
     run = read_run(file)
     assert len(run.series) == LAST - 1
     assert np.isfinite(run.series.monitor).all()
-    assert run.clock_notes == (
+    assert run.notes == (
         "monitor.csv lists 2 spectra that are not there, such as spec_00006.Spe (line 8)",
     )
 
@@ -260,3 +260,26 @@ def test_a_table_of_another_run_is_refused(campaign: Campaign) -> None:
         (file.parent / "spectra" / f"spec_{number:05d}.Spe").unlink()
     with pytest.raises(BadInput, match="listed but is not there"):
         read_run(file)
+
+
+def test_files_that_claim_another_scale_than_the_experiment_are_noted(campaign: Campaign) -> None:
+    path = campaign()
+    assert not any("files claim" in note for note in read_run(path).notes)
+    for file in sorted((path.parent / "spectra").glob("*.Spe")):
+        text = file.read_text()
+        head, _, rest = text.partition("$ENER_FIT:\n")
+        _, _, tail = rest.partition("\n")
+        file.write_text(f"{head}$ENER_FIT:\n90.0 3.0 keV\n{tail}")
+    (note,) = [note for note in read_run(path).notes if "files claim" in note]
+    assert "90 keV + 3 keV per channel" in note
+
+
+def test_what_a_reader_remarks_is_noted_once(campaign: Campaign) -> None:
+    path = campaign()
+    for file in sorted((path.parent / "spectra").glob("*.Spe")):
+        text = file.read_text()
+        head, _, rest = text.partition("$ENER_FIT:\n")
+        _, _, tail = rest.partition("\n")
+        file.write_text(f"{head}$ENER_FIT:\n2.0 -3.0 keV\n{tail}")
+    (note,) = [note for note in read_run(path).notes if ".Spe and " in note]
+    assert " more: " in note

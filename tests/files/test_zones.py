@@ -202,9 +202,9 @@ def test_a_run_on_two_clocks_with_their_zone_is_on_utc(
     assert run.log is not None
     np.testing.assert_array_equal(run.log.time, log.time)
     np.testing.assert_array_equal(run.series.start, good.start)
-    assert run.clock_notes == ()
+    assert run.notes == ()
     path.write_text(text)
-    assert "the times of the spectra were taken as UTC" in read_run(path).clock_notes[0]
+    assert "the times of the spectra were taken as UTC" in read_run(path).notes[0]
 
 
 def test_spectra_whose_time_is_claimed_twice_are_not_used(
@@ -221,5 +221,5 @@ def test_spectra_whose_time_is_claimed_twice_are_not_used(
     unused = (run.series.flags & int(Quality.UNVERIFIED)) > 0
     assert 4 <= unused.sum() <= 6
     assert np.all(run.series.flags[unused] & int(Quality.CLOCK_STEP))
-    assert "ran back by 1000 s" in run.clock_notes[0]
+    assert "ran back by 1000 s" in run.notes[0]
     assert run.series.usable.sum() == 24 - unused.sum()

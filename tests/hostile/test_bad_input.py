@@ -119,7 +119,7 @@ def test_a_missing_spectrum_is_named(campaign: Campaign) -> None:
     """The others are used, as in a growing run whose monitor.csv is ahead of the spectra."""
     path = campaign()
     (path.parent / "spectra/spec_00004.Spe").unlink()
-    notes = " ".join(read_run(path).clock_notes)
+    notes = " ".join(read_run(path).notes)
     assert "spec_00004.Spe" in notes
     assert "line 6" in notes
 

@@ -17,6 +17,7 @@ from lidepth.files._zones import to_utc
 from lidepth.files.experiment import DataPaths, Experiment
 from lidepth.files.readers import RawSpectrum
 from lidepth.files.records import Record, Recorded
+from lidepth.model.calibration import Calibration
 from lidepth.model.clock import ClockDifference
 from lidepth.model.cycling import CyclerLog
 from lidepth.model.result import Run
@@ -26,6 +27,8 @@ MAX_CELLS = 2**28
 """Spectra times channels that fit the memory of a laptop (1 GiB)."""
 
 _CLOCK_SLACK_S = 1.0  # headers give whole seconds
+_MOST_REMARKS = 5
+_COMPARED_KEV = 2700.0  # just below the tritons' birth, where a wrong gain shows most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +56,9 @@ def assemble(recorded: Recorded, experiment: Experiment, *, detector: str | None
     data, log = experiment.data, recorded.log
     ours = [one for one in recorded.records if one.raw.detector == chosen]
     timed, notes = _ordered([one for one in ours if one.group == "run"], experiment)
-    notes = (*recorded.notes, *notes)
+    notes = (*recorded.notes, *notes, *_remarks(ours))
     series = _series(timed, detector=chosen)
+    notes += _claimed_otherwise(series, experiment.instrument.calibration)
     blanks, _ = _ordered([one for one in ours if one.group == "background"], experiment)
     clock = None
     if log is not None:
@@ -71,9 +75,47 @@ def assemble(recorded: Recorded, experiment: Experiment, *, detector: str | None
         pristine=_pristine(series, log, data, named, experiment.source),
         area_rel_std=experiment.area_rel_std,
         background=_series(blanks, detector=chosen) if blanks else None,
-        source=experiment.source, clock=clock, clock_notes=notes,
+        source=experiment.source, clock=clock, notes=notes,
     )  # fmt: skip
     return flag_run(run)
+
+
+def _remarks(records: Sequence[Record]) -> tuple[str, ...]:
+    """What the readers remarked, each once, with how many files it was and the first of them."""
+    found: dict[str, list[str]] = {}
+    for record in records:
+        for remark in record.raw.remarks:
+            found.setdefault(remark, []).append(record.source)
+    notes = [
+        f"{files[0]}" + (f" and {len(files) - 1} more" if len(files) > 1 else "") + f": {remark}"
+        for remark, files in found.items()
+    ]
+    left = len(notes) - _MOST_REMARKS
+    return (*notes[:_MOST_REMARKS], *([f"{left} other remarks of the readers"] if left > 0 else []))
+
+
+def _claimed_otherwise(series: SpectrumSeries, scale: Calibration) -> tuple[str, ...]:
+    """Say so where files and experiment.yaml describe two energy scales; that of the latter holds.
+
+    Which of them is wrong is for the edges in the spectra to tell (see the flag scale doubtful).
+    """
+    claims = series.claimed_scale
+    claims = claims[np.isfinite(claims).all(axis=1)]
+    if not claims.size:
+        return ()
+    offset, gain = np.median(claims, axis=0)
+    channel = (_COMPARED_KEV - scale.offset_kev) / scale.gain_kev
+    apart_kev = offset + gain * channel - _COMPARED_KEV
+    lever = np.array([1.0, channel])
+    allowed_kev = 3.0 * float(np.sqrt(lever @ scale.covariance @ lever))
+    if abs(apart_kev) <= allowed_kev:
+        return ()
+    return (
+        f"the files claim {offset:g} keV + {gain:g} keV per channel, experiment.yaml says "
+        f"{scale.offset_kev:g} keV + {scale.gain_kev:g} keV: {abs(apart_kev):.0f} keV apart at "
+        f"{_COMPARED_KEV:.0f} keV, where {allowed_kev:.0f} keV are allowed; that of experiment.yaml "
+        "was used",
+    )
 
 
 def detectors(recorded: Recorded) -> tuple[str, ...]:

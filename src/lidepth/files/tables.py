@@ -117,7 +117,7 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "spectra": len(run.series),
         "spectra_used": int(np.sum(run.series.usable)),
         "clock": dataclasses.asdict(run.clock) if run.clock is not None else None,
-        "clock_notes": list(run.clock_notes),
+        "notes": list(run.notes),
         "stopping": analysis.stopping,
         "isotope": run.instrument.isotope,
         "first_charge_uah": analysis.first_charge_uah,

@@ -62,8 +62,8 @@ class ScaleTrack:
     energy E to where this group shows it, ``offset + gain E``, with standard uncertainties;
     ``shift_kev`` (g, k) measured shift of each of the ``landmarks``, in reference energy, with
     ``shift_std_kev`` (systematic part included) and NaN where an edge was not found;
-    ``worst_kev`` (g,) the largest shift of the fitted scale at a landmark, ``significance`` (g,)
-    of offset and gain together in standard deviations.  ``words`` say what cannot be told apart.
+    ``moved_kev`` (g,) the shift of the fitted scale at the landmark where it is known best.
+    ``words`` say what cannot be told apart.
     """
 
     first: NDArray[np.int64]
@@ -75,9 +75,8 @@ class ScaleTrack:
     gain_std: Floats
     shift_kev: Floats
     shift_std_kev: Floats
-    worst_kev: Floats
-    worst_std_kev: Floats
-    significance: Floats
+    moved_kev: Floats
+    moved_std_kev: Floats
     landmarks: tuple[Landmark, ...]
     words: str = ""
 

@@ -30,7 +30,8 @@ class Run:
     pristine cell; ``area_cm2`` of the electrode with relative standard uncertainty
     ``area_rel_std``; ``background`` are spectra of a blank, if any were taken.  ``clock`` tells how
     the cycler's clock compares with that of the spectra (None without a log), which ``log`` is on;
-    ``clock_notes`` which steps of a clock were found and what was assumed of time zones.
+    ``notes`` what was noticed while the records were put in order, in sentences: steps of a clock,
+    what was assumed of time zones, what the files say of themselves and should not be trusted.
     """
 
     title: str
@@ -44,7 +45,7 @@ class Run:
     background: SpectrumSeries | None = None
     source: str = ""
     clock: ClockDifference | None = None
-    clock_notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
