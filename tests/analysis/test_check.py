@@ -15,7 +15,7 @@ from lidepth.analysis.lines import doubt_among, doubt_claim, find_lines, lines_k
 from lidepth.errors import BadInput
 from lidepth.files.run_folder import read_run
 from lidepth.model.cycling import CyclerLog
-from lidepth.model.spectra import Quality
+from lidepth.model.spectra import Quality, SpectrumSeries
 
 if TYPE_CHECKING:
     from conftest import Small
@@ -56,6 +56,24 @@ def test_flagged_stretches_are_given_with_their_times(small: Small) -> None:
     assert "kept out of the sums" in found[0].words
     assert check.flagged == {"beam off": 16}
     assert check.usable == len(series) - 16
+
+
+def test_a_gap_is_given_as_the_time_without_spectra(small: Small) -> None:
+    series = small.run.series
+    kept = np.r_[0:60, 75 : len(series)]
+    part = SpectrumSeries.from_arrays(
+        counts=series.counts[kept], start=series.start[kept], live_s=series.live_s[kept],
+        real_s=series.real_s[kept], monitor=series.monitor[kept],
+        sources=tuple(series.sources[i] for i in kept),
+    )  # fmt: skip
+    after = np.arange(len(part)) == 60
+    run = replace(
+        small.run, series=part.flagged(after, Quality.GAP), pristine=small.run.pristine[kept]
+    )
+    found = [f for f in check_run(run).findings if f.kind == "gap"]
+    assert [f.start for f in found] == [series.start[60]]
+    assert [f.stop for f in found] == [series.start[75]]
+    assert series.sources[75] in found[0].words
 
 
 def test_a_long_rest_and_rests_without_beam_are_named(small: Small) -> None:

@@ -306,3 +306,46 @@ def test_a_long_run_takes_seconds() -> None:
     begin = time.thread_time()
     clock_difference(series, log, instrument, ANODE_FIRST)
     assert time.thread_time() - begin < 5.0
+
+
+def test_a_drift_that_no_clock_has_is_not_applied() -> None:
+    """4 %, as where a clock was set during the run; nothing is done, and that is said."""
+    one = made(4, cycles=3)
+    since_s = one.log.seconds(START)
+    middle_s = 0.5 * float(since_s[-1])
+    late = np.round(0.04e9 * (since_s - middle_s)).astype("timedelta64[ns]")
+    clock = one.clock(replace(one.log, time=one.log.time + late))
+    assert not clock.applied
+    assert not clock.decided
+    assert clock.doubtful
+    assert "more than any clock has" in clock.words
+
+
+def test_a_gain_that_jumps_is_not_taken_for_a_clock() -> None:
+    one = made(4)
+    counts = np.array(one.series.counts)
+    late = 2 * len(counts) // 3
+    counts[late:] = np.roll(counts[late:], 8, axis=1)
+    series = one.series
+    jumped = SpectrumSeries.from_arrays(
+        counts=counts, start=series.start, live_s=series.live_s, real_s=series.real_s,
+        monitor=series.monitor,
+    )  # fmt: skip
+    clock = replace(one, series=jumped).clock(one.log)
+    assert not clock.applied
+    assert clock.doubtful
+
+
+def test_counts_above_the_fastest_particles_tell_nothing_of_the_clock() -> None:
+    """A full last channel in a few spectra moves no lithium."""
+    one = made(4)
+    counts = np.array(one.series.counts, dtype=np.int64)
+    counts[10:16, -1] = 5000
+    series = one.series
+    full = SpectrumSeries.from_arrays(
+        counts=counts, start=series.start, live_s=series.live_s, real_s=series.real_s,
+        monitor=series.monitor,
+    )  # fmt: skip
+    sound, found = one.clock(one.log), replace(one, series=full).clock(one.log)
+    assert found.offset_s == pytest.approx(sound.offset_s)
+    assert not found.applied

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lidepth.analysis.backgrounds import background_flags, excess_of
+from lidepth.analysis.doubts import doubt_scale
 from lidepth.analysis.quality import contained, flag_run, quality_flags, same_contents, saturated
 from lidepth.analysis.reduce import reduce_run
-from lidepth.analysis.scale import corrected, doubt_scale, drifted, edges_of, track_scale
+from lidepth.analysis.scale import corrected, drifted, edges_of, track_scale
 from lidepth.model.calibration import Calibration
 from lidepth.model.result import Run
 from lidepth.model.spectra import Quality, SpectrumSeries
@@ -270,6 +272,36 @@ def test_the_track_gives_the_shift_at_the_tritons_within_its_error(small: Small)
     assert drifted(track, len(run.series)).sum() == 40
 
 
+def test_a_drift_within_the_pristine_period_does_not_shift_the_track(small: Small) -> None:
+    """Gain 2 % up over the run; zero is the middle of the pristine period."""
+    counts = np.array(small.run.series.counts)
+    gain = np.linspace(1.0, 1.02, len(counts))
+    for row in range(len(counts)):
+        counts[row] = moved(counts[row : row + 1], slice(0, 1), gain=float(gain[row]))[0]
+    run = changed(small.run, counts=counts)
+    track = track_scale(run, SOURCE)
+    assert track is not None
+    home = gain[run.pristine].mean()
+    true = [
+        2631.0 * (gain[a:b].mean() / home - 1) for a, b in zip(track.first, track.last, strict=True)
+    ]
+    # 1 keV of moved lithium and 0.5 keV of counting in each group
+    assert np.nanmean(np.abs(track.moved_kev - true)) < 2.0
+
+
+def test_an_edge_that_moves_alone_is_no_drift(small: Small) -> None:
+    """The lowest alphas 45 keV down, as no lithium does; the tritons stay."""
+    counts = np.array(small.run.series.counts)
+    counts[120:160, 100:285] = counts[120:160, 115:300]
+    run = changed(small.run, counts=counts)
+    track = track_scale(run, SOURCE)
+    assert track is not None
+    lowest = [mark.label for mark in track.landmarks].index("alpha bottom")
+    inside = (track.first >= 120) & (track.last <= 160)
+    assert np.nanmedian(track.shift_kev[inside, lowest]) < -30.0
+    assert having(flag_run(run), Quality.GAIN_DRIFT) == []
+
+
 def test_drifted_spectra_are_brought_back_before_they_are_summed(small: Small) -> None:
     """The rest after the first charge with a gain 2 % up: the tritons stand where they were."""
     sound_state = reduce_run(small.run).states[0]
@@ -382,6 +414,43 @@ def test_pile_up_is_told_from_background_by_its_shape(small: Small) -> None:
     assert len(having(run, Quality.PILE_UP)) == len(run.series)
     assert having(run, Quality.BACKGROUND_CHANGED) == []
     assert run.series.usable.all()
+
+
+def dimmed(counts: Counts, share: float) -> Counts:
+    """Every other spectrum with a share of its counts, as from a weaker beam."""
+    rng = np.random.default_rng(13)
+    new = np.array(counts)
+    new[::2] = rng.binomial(new[::2], share)
+    return new
+
+
+def piled(counts: Counts, bright: float, dim: float) -> Counts:
+    new = np.array(counts)
+    new[1::2], new[::2] = pile(counts[1::2], bright), pile(counts[::2], dim)
+    return new
+
+
+@pytest.mark.parametrize(
+    ("beam", "bright", "dim", "flagged", "words"),
+    [
+        (1.0, 0.02, 0.02, True, "varies too little"),
+        (0.4, 0.02, 0.008, True, "grow with the square of the rate"),
+        (0.4, 0.02, 0.02, False, "no pile-up"),
+        (0.4, 0.02, 0.001, True, "neither the rate nor its square"),
+    ],
+)
+def test_pile_up_is_tried_against_the_square_of_the_rate(
+    small: Small, beam: float, bright: float, dim: float, flagged: bool, words: str
+) -> None:
+    """Two per cent piled up at full beam; what belongs to four tenths of it decides."""
+    run = changed(small.run, counts=piled(dimmed(small.run.series.counts, beam), bright, dim))
+    found = edges_of(run, SOURCE)
+    excess = excess_of(run, found, None)
+    assert len(excess.words) == 1
+    assert words in excess.words[0]
+    marked = background_flags(run, found, None) & int(Quality.PILE_UP) != 0
+    assert bool(np.all(marked[1::2])) == flagged
+    assert flagged or not np.any(marked)
 
 
 def test_a_monitor_that_leaves_the_counts_is_found(small: Small) -> None:

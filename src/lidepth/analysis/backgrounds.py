@@ -24,6 +24,7 @@ MONITOR_CHANGE = 0.15
 PILE_UP_SHARE = 1e-3
 """Share of the counts that were moved by pile-up from which it is flagged."""
 
+_FOLLOWS_SIGMA = 3.0
 _CHUNK_COUNTS = 60.0
 _WIDTHS = 5.0
 _TAIL_KEV = 120.0  # the low-energy tail of a detector, four e-folds
@@ -227,8 +228,8 @@ def _pile_up(
     """Pairs counted as one, the significance, and what could not be decided.
 
     Above the highest particle the sum of all usable spectra is fitted with its own folding with
-    itself, which is what pairs look like, and a flat background.  If the rate varies enough, the
-    excess must also follow its square.
+    itself, which is what pairs look like, and a flat background.  Where the rate varies enough to
+    tell, an excess that follows the rate and not its square is none.
     """
     if ranges.above is None:
         return 0.0, 0.0, ()
@@ -250,8 +251,13 @@ def _pile_up(
     )
     pairs, std = _two_parts(seen, columns)
     sigma = pairs / std if std > 0 else 0.0
-    words = _by_rate(run, ranges, rows, rate, sigma)
-    return max(pairs, 0.0) * float(usable.sum()) / max(float(rows.sum()), 1.0), sigma, words
+    if sigma <= SIGMA:
+        return max(pairs, 0.0), sigma, ()
+    part = float(columns[:, 0].sum()) / float(seen.sum())
+    follows, words = _by_rate(run, ranges, rows, rate, flat=1.0 - pairs * part, std=std * part)
+    if not follows:
+        return 0.0, 0.0, (words,)
+    return pairs * float(usable.sum()) / float(rows.sum()), sigma, (words,)
 
 
 def _self_folded(total: Floats, zero: float) -> Floats:
@@ -281,30 +287,39 @@ def _two_parts(seen: Floats, columns: Floats) -> tuple[float, float]:
 
 
 def _by_rate(
-    run: Run, ranges: Windows, rows: NDArray[np.bool_], rate: Floats, sigma: float
-) -> tuple[str, ...]:
-    if sigma <= SIGMA:
-        return ()
-    spread = float(np.std(rate[rows]) / np.mean(rate[rows]))
-    if spread < 0.1:
-        return (
-            "the counts above all particles have the shape of pile-up; the rate varies by only "
-            f"{100 * spread:.0f} %, so that its square cannot confirm it",
-        )
+    run: Run, ranges: Windows, rows: NDArray[np.bool_], rate: Floats, *, flat: float, std: float
+) -> tuple[bool, str]:
+    """False where the counts above all particles follow the rate and not its square; in words.
+
+    Per particle counted, pile-up grows as the rate and a background of the beam not at all: the
+    faster half of the spectra is compared with the slower.  ``flat`` is the share of a flat
+    background of the beam, by the shape, with the error ``std``.
+    """
     live = run.series.live_s
     above = _in_window(run, ranges.above, np.ones(rate.size))
     fast = rows & (rate > np.median(rate[rows]))
     slow = rows & ~fast
+    looks = "the counts above all particles have the shape of pile-up"
+    undecided = looks + "; the rate varies too little for its square to confirm it"
+    if not fast.any():
+        return True, undecided
     a, b = (float(above[k].sum() / (rate[k] * live[k]).sum()) for k in (fast, slow))
-    r = float(rate[fast].mean() / rate[slow].mean())
-    std = float(np.sqrt(above[fast].sum()) / (rate[fast] * live[fast]).sum())
-    std = float(np.hypot(std, r * np.sqrt(above[slow].sum()) / (rate[slow] * live[slow]).sum()))
-    if abs(a - r * b) < 3.0 * std:
-        return ("the counts above all particles grow with the square of the rate: pile-up",)
-    return (
-        "the counts above all particles look like pile-up but do not follow the square of the "
-        "rate: a background of that shape cannot be excluded",
-    )
+    r = float(np.sum(rate[fast] ** 2 * live[fast]) / np.sum(rate[fast] * live[fast]))
+    r /= float(np.sum(rate[slow] ** 2 * live[slow]) / np.sum(rate[slow] * live[slow]))
+    a_std = float(np.sqrt(above[fast].sum()) / (rate[fast] * live[fast]).sum())
+    b_std = float(np.sqrt(above[slow].sum()) / (rate[slow] * live[slow]).sum())
+    f = above[rows].sum() / (rate[rows] * live[rows]).sum()
+    f, f_std = max(flat, 0.0) * f, std * f
+    off_std = np.sqrt(a_std**2 + (r * b_std) ** 2 + ((r - 1.0) * f_std) ** 2)
+    square = abs((a - f) - r * (b - f)) < _FOLLOWS_SIGMA * off_std
+    linear = abs(a - b) < _FOLLOWS_SIGMA * np.hypot(a_std, b_std)
+    if square and linear:
+        return True, undecided
+    if square:
+        return True, looks + " and grow with the square of the rate"
+    if linear:
+        return False, looks + " but grow with the rate and not with its square: no pile-up"
+    return True, looks + "; they follow neither the rate nor its square: a background besides"
 
 
 def background_flags(run: Run, found: Edges, track: ScaleTrack | None) -> NDArray[np.int64]:

@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 
 SLOW_TERMS = 4
 _LOWEST_KEV = 250.0  # noise and gamma rays lie below
+_ABOVE_KEV = 150.0  # scales may be that far off
 _BIN_FWHM = 2.0  # finer bins tell nothing more
 _LEAST_COUNTS = 200  # of a bin in the whole run: below, its mean share is not known
 _LEAST_SPECTRA = 8
@@ -76,13 +77,16 @@ def charge_signal(
     """Return the shares of the counts, weighted; None where there are too few counts."""
     scale = instrument.calibration
     edges_kev = scale.offset_kev + scale.gain_kev * np.arange(series.channels + 1)
+    # Above the fastest particles nothing follows the lithium: pile-up, overflow, background.
+    end = int(np.searchsorted(edges_kev, _births(instrument)[-1] + _ABOVE_KEV))
     first = int(np.searchsorted(edges_kev, _LOWEST_KEV))
     per_bin = max(int(_BIN_FWHM * instrument.detector.fwhm_kev / scale.gain_kev), 1)
-    starts = np.arange(first, series.channels, per_bin)
+    end = min(end, series.channels)
+    starts = np.arange(first, end, per_bin)
     used = np.flatnonzero(series.usable)
     if starts.size < 2 or used.size < _LEAST_SPECTRA:
         return None
-    counts = np.add.reduceat(series.counts, starts, axis=1)[used].astype(np.float64)
+    counts = np.add.reduceat(series.counts[:, :end], starts, axis=1)[used].astype(np.float64)
     start_s, stop_s = series.start_s[used], series.stop_s[used]
     if used.size > _MOST_SPECTRA:
         # Of a very long run neighbours are added up: they are far shorter than a charge.
@@ -115,10 +119,15 @@ def _slow(middle_s: Floats, weights: Floats) -> Floats:
     return np.asarray(np.linalg.qr(basis * weights[:, None])[0])
 
 
+def _births(instrument: Instrument) -> list[float]:
+    """Energies in keV at which particles are born, the lowest first."""
+    pairs = [(one.light, one.heavy) for one in reactions_of(instrument.isotope)]
+    return sorted(product.energy_kev for pair in pairs for product in pair)
+
+
 def _lever(lows_kev: Floats, mean: Floats, instrument: Instrument, stack: Stack) -> Floats:
     """Energy above all but the fastest particles, signed by which electrode is nearer."""
-    pairs = [(one.light, one.heavy) for one in reactions_of(instrument.isotope)]
-    births = sorted(product.energy_kev for pair in pairs for product in pair)
+    births = _births(instrument)
     order = [layer.role for layer in stack]
     sign = 1.0 if order.index("anode") < order.index("cathode") else -1.0
     return sign * np.maximum(lows_kev - births[-2], 0.0) * np.sqrt(mean)

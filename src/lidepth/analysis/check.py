@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.analysis.backgrounds import Excess, excess_of
+from lidepth.analysis.doubts import doubt_scale, doubtful_claims
 from lidepth.analysis.electrochemistry.steps import find_steps
 from lidepth.analysis.reduce import reduce_run
-from lidepth.analysis.scale import doubt_scale, doubtful_claims, edges_of, track_scale
+from lidepth.analysis.scale import edges_of, track_scale
 from lidepth.errors import BadData
 from lidepth.model.check import Finding, RunCheck, ScaleDoubt, ScaleTrack, Severity
 from lidepth.model.cycling import Step
@@ -29,7 +30,8 @@ REMEDIES: dict[Quality, str] = {
     "analyser between them",
     Quality.CLOCK_STEP: "check the clock of the analyser; give the right starts in monitor.csv",
     Quality.NO_MONITOR: "give monitor.csv",
-    Quality.UNVERIFIED: "restore the run file from its sources (lidepth import)",
+    Quality.UNVERIFIED: "give the right starts in monitor.csv; restore a damaged run file from its "
+    "sources (lidepth import)",
     Quality.GAIN_DRIFT: "nothing: the spectra are brought to the scale of the pristine ones before "
     "they are summed; look for temperature, bias or amplifier",
     Quality.PILE_UP: "count more slowly or shape more briefly; the loss is alike for all energies",
@@ -125,6 +127,9 @@ def _flag_findings(series: SpectrumSeries) -> list[Finding]:
         for first, last in stretches(marked):
             start, stop = float(series.start_s[first]), float(series.stop_s[first : last + 1].max())
             number = last - first + 1
+            if flag is Quality.GAP:
+                findings += _gap_findings(series, first, last)
+                continue
             findings.append(
                 _finding(
                     series, flag.words,
@@ -136,11 +141,29 @@ def _flag_findings(series: SpectrumSeries) -> list[Finding]:
     return findings
 
 
+def _gap_findings(series: SpectrumSeries, first: int, last: int) -> list[Finding]:
+    """The time without spectra before each of these: that is the gap, not the spectrum after it."""
+    findings = []
+    for number in range(max(first, 1), last + 1):
+        start, stop = float(series.stop_s[:number].max()), float(series.start_s[number])
+        findings.append(
+            _finding(
+                series, Quality.GAP.words,
+                f"gap: no spectrum for {_hours(stop - start)}, up to {series.sources[number]}",
+                start_s=start, stop_s=stop, count=1, remedy=REMEDIES[Quality.GAP],
+                severity="warning",
+            )
+        )  # fmt: skip
+    return findings
+
+
 def _spectra(number: int) -> str:
     return "1 spectrum" if number == 1 else f"{number} spectra"
 
 
 def _hours(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
     return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"
 
 
@@ -227,7 +250,7 @@ def _missing_findings(run: Run) -> list[Finding]:
 
 
 def _clock_findings(run: Run) -> list[Finding]:
-    notes = list(run.clock_notes)
+    notes = list(run.notes)
     findings = []
     if run.clock is not None:
         findings.append(

@@ -32,6 +32,11 @@ SIGMAS = 4.0
 """Standard errors that an offset or a drift must exceed before anything is done about it."""
 LEAST_S = 30.0
 """Differences below this, or a tenth of a dwell, are left alone: they change no state."""
+MOST_DRIFT_PPM = 1000.0
+"""A minute and a half per day: no clock is that bad.  What seems so was set, or is no clock."""
+MOST_MISFIT = 2.0
+"""Chi-squared per degree of freedom above which something else than lithium moves the spectra: a
+gain that jumps may then look like any offset.  Sound runs have 1.1, a gain drift of 1 % 1.3."""
 RIVAL_GAIN = 25.0
 """A second offset whose chi-squared comes within this (5 sigma) leaves the first undecided."""
 
@@ -60,6 +65,11 @@ def clock_difference(
     found = _measure(series, log.shifted(base_s), instrument, stack)
     if isinstance(found, str):
         return _undecided(found, declared_s)
+    strange = _strange(found)
+    if strange and log.anchored and base_s == 0.0 and declared_s is None:
+        return replace(_undecided(strange, None), doubtful=True)
+    if strange:  # the best offset there is, for there is no other
+        found = replace(found, drift_ppm=math.nan, drift_std_ppm=math.nan)
     span_s = float(series.stop_s.max())
     least_s = max(LEAST_S, 0.1 * float(np.median(series.real_s)))
     total_s = base_s + found.offset_s
@@ -104,13 +114,34 @@ def on_spectra_clock(log: CyclerLog, series: SpectrumSeries, clock: ClockDiffere
 
 @dataclass(frozen=True, kw_only=True)
 class _Found:
-    """Offset at the middle of the spectra, drift, and the offset of a rival as good, if any."""
+    """Offset at the middle of the spectra, drift, and the offset of a rival as good, if any.
+
+    ``misfit`` is chi-squared per degree of freedom.
+    """
 
     offset_s: float
     std_s: float
     drift_ppm: float
     drift_std_ppm: float
     rival_s: float | None
+    misfit: float
+
+
+def _strange(found: _Found) -> str:
+    """Why what was found is not believed to be the clocks' doing; empty if nothing is odd."""
+    beyond = abs(found.drift_ppm) - SIGMAS * found.drift_std_ppm  # NaN: unknown, not odd
+    if beyond > MOST_DRIFT_PPM:
+        return (
+            f"{_parts(found.drift_ppm, found.drift_std_ppm)} of drift fit best, more than any "
+            "clock has: a clock was set during the run, or the spectra change otherwise "
+            "(a gain, a background)"
+        )
+    if found.misfit > MOST_MISFIT:
+        return (
+            f"the spectra change otherwise too, {found.misfit:.1f} times as much as counting "
+            "explains (a gain, a background, a hot channel)"
+        )
+    return ""
 
 
 def _base_s(series: SpectrumSeries, log: CyclerLog) -> float:
@@ -152,7 +183,7 @@ def _measure(
     return _Found(
         offset_s=best.offset_s, std_s=best.std_s, drift_ppm=best.drift_ppm,
         drift_std_ppm=best.drift_std_ppm,
-        rival_s=second.offset_s if second is not None and tied else None,
+        rival_s=second.offset_s if second is not None and tied else None, misfit=best.spread,
     )  # fmt: skip
 
 
@@ -336,7 +367,11 @@ def _offset(clock: ClockDifference) -> str:
 def _drift(clock: ClockDifference) -> str:
     if not math.isfinite(clock.drift_ppm):
         return "drift unknown"
-    return f"drift {clock.drift_ppm:+.0f} ± {clock.drift_std_ppm:.0f} ppm".replace("-", "−")
+    return "drift " + _parts(clock.drift_ppm, clock.drift_std_ppm)
+
+
+def _parts(ppm: float, std: float) -> str:
+    return f"{ppm:+.0f} ± {std:.0f} ppm".replace("-", "−")
 
 
 def _span(seconds: float) -> str:

@@ -246,6 +246,7 @@ def flag_run(run: Run) -> Run:
     """
     from lidepth.analysis import scale
     from lidepth.analysis.backgrounds import background_flags
+    from lidepth.analysis.doubts import doubtful_claims
     from lidepth.physics.stopping import stopping_source
 
     source = stopping_source()
@@ -258,7 +259,7 @@ def flag_run(run: Run) -> Run:
     if track is not None:
         moved = scale.drifted(track, len(series))
         series = series.flagged(moved, Quality.GAIN_DRIFT)
-    doubtful, _ = scale.doubtful_claims(run, source, found)
+    doubtful, _ = doubtful_claims(run, source, found)
     series = series.flagged(doubtful, Quality.SCALE_DOUBTFUL)
     run = replace(run, series=series)
     return replace(run, series=series.with_flags(background_flags(run, found, track)))

@@ -1,4 +1,4 @@
-"""The energy scale along a run: followed by edges, doubted where it contradicts them."""
+"""The energy scale along a run, followed by the edges of its spectra."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.analysis.edges import ExpectedEdges, expected_edges, fit_edge, locate, window_kev
-from lidepth.model.check import Landmark, ScaleDoubt, ScaleTrack
+from lidepth.model.check import Landmark, ScaleTrack
 from lidepth.model.result import Run
 from lidepth.model.spectra import Quality, SpectrumSeries
 from lidepth.physics.stopping import StoppingSource
@@ -29,11 +29,10 @@ _MOVING_KEV = {(2, "top"): 16.0, (2, "bottom"): 16.0, (1, "top"): 2.5, (1, "bott
 _MOST_MOVING_KEV = {2: 30.0, 1: 6.0}
 # Nothing is believed of a drift but that it is no new setting of the amplifier.
 _PRIOR_OFFSET_KEV, _PRIOR_GAIN = 30.0, 0.05
+_FARTHEST_KEV = 60.0  # two standard deviations of such an offset: a gain is followed beforehand
 _SEARCH_STD_KEV = (20.0, 200.0)
 _JUMP_SIGMA, _JUMP_KEV = 6.0, 5.0
 _TOP_SHARE = 0.10  # of the counts: the channel above which they lie is in the top peak
-_DOUBT_SIGMA = 5.0
-_CLAIM_KEV = 2.0
 
 
 def _charge_number(mark: Landmark) -> int:
@@ -154,17 +153,23 @@ def track_scale(
     place, _ = top_channels(sums)
     reference, _ = top_channels(_summed(series, reference_rows(run))[None, :].astype(np.int64))
     stretch = np.clip(place / reference[0], 0.5, 2.0)
+    home = reference_rows(run)[first]
     shift = np.full((first.size, len(marks)), np.nan)
     std = np.full((first.size, len(marks)), np.nan)
     for i in seen:
         mark = marks[i]
+        start = mark.channel * stretch
         channel, error = fit_edge(
-            sums.astype(np.float64), mark.channel * stretch,
+            sums.astype(np.float64), start,
             width=float(expected.width_kev[i]) / scale.gain_kev,
             half=window_kev(expected, i) / scale.gain_kev, top=mark.edge == "top", passes=2,
         )  # fmt: skip
+        # what lies further off is another edge: of moved lithium, or of the noise
+        near = np.abs(channel - start) < _FARTHEST_KEV / scale.gain_kev
+        channel = np.where(near, channel, np.nan)
         shift[:, i] = scale.gain_kev * (channel - mark.channel)
         std[:, i] = scale.gain_kev * np.hypot(error, mark.channel_std)
+        shift[:, i] -= _at_home(shift[:, i], home)
     middle = _middle(series, first, last)
     charge = _charge(run, first, last)
     numbers = np.array([_charge_number(mark) for mark in marks])
@@ -174,27 +179,38 @@ def track_scale(
     moving = _MOVING_KEV if charge is None else _LEFT_KEV
     std = np.hypot(std, [moving[_charge_number(mark), mark.edge] for mark in marks])
     energy = np.array([scale.offset_kev + scale.gain_kev * mark.channel for mark in marks])
-    solved = _solve(shift, std, energy)
-    offset, gain, covariance, chi2 = solved
+    offset, gain, covariance = _solve(shift, std, energy)
     at = energy[seen]
     moved = offset[:, None] + (gain[:, None] - 1.0) * at
     lever = np.stack([np.ones_like(at), at], axis=1)
     moved_std = np.sqrt(np.einsum("ki,gij,kj->gk", lever, covariance, lever))
-    surest = np.argmax(np.abs(moved) / moved_std, axis=1)
-    row = np.arange(first.size)
-    from scipy import stats
-
-    significance = stats.norm.isf(np.maximum(0.5 * stats.chi2.sf(chi2, 2), 1e-300))
-    known = np.isfinite(shift[:, seen]).any(axis=1)
+    surest = int(np.argmin(_typical(std[:, seen])))
+    known = np.isfinite(shift[:, seen[surest]])
     nothing = np.where(known, 1.0, np.nan)
     return ScaleTrack(
         first=first, last=last, time_s=middle, offset_kev=offset * nothing,
         offset_std_kev=np.sqrt(covariance[:, 0, 0]), gain=gain * nothing,
         gain_std=np.sqrt(covariance[:, 1, 1]), shift_kev=shift, shift_std_kev=std,
-        worst_kev=moved[row, surest] * nothing, worst_std_kev=moved_std[row, surest],
-        significance=np.where(known, significance, 0.0), landmarks=marks,
+        moved_kev=moved[:, surest] * nothing, moved_std_kev=moved_std[:, surest], landmarks=marks,
         words=_undecided(marks, seen, charge is not None),
     )  # fmt: skip
+
+
+def _at_home(shift: Floats, home: NDArray[np.bool_]) -> float:
+    """Median shift of the reference's own groups; a drift within it blurs the edges of its sum."""
+    good = home & np.isfinite(shift)
+    return float(np.median(shift[good])) if good.any() else 0.0
+
+
+def _typical(std: Floats) -> Floats:
+    """Median over the groups that show an edge, infinite for one that none shows; (k,)."""
+    shown = np.isfinite(std)
+    return np.array(
+        [
+            np.median(std[good, i]) if good.any() else np.inf
+            for i, good in enumerate(shown.transpose())
+        ]
+    )
 
 
 def _group_sums(
@@ -242,7 +258,9 @@ def _following(shift: Floats, std: Floats, charge: Floats, time_s: Floats, numbe
     columns = np.stack([np.ones_like(x), q, x, x**2, x**3], axis=1)
     weight = np.where(good, 1.0 / np.where(good, std, 1.0) ** 2, 0.0)
     values = np.where(good, shift, 0.0)
-    robust = weight.copy()
+    # lithium does not move an edge so far: a jump must not be what the fit starts from
+    near = good & (np.abs(shift) < 2.0 * _MOST_MOVING_KEV[number])
+    robust = np.where(near, weight, 0.0) if near.sum() >= 8 else weight.copy()
     found = np.zeros(5)
     for _ in range(6):
         normal = columns.T @ (robust[:, None] * columns) + 1e-9 * np.eye(5) * robust.sum()
@@ -254,7 +272,7 @@ def _following(shift: Floats, std: Floats, charge: Floats, time_s: Floats, numbe
     return swing * q
 
 
-def _solve(shift: Floats, std: Floats, energy: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+def _solve(shift: Floats, std: Floats, energy: Floats) -> tuple[Floats, Floats, Floats]:
     """Offset and gain of every group from the shifts of its edges, with a wide prior."""
     good = np.isfinite(shift) & np.isfinite(std)
     weight = np.where(good, 1.0 / np.where(good, std, 1.0) ** 2, 0.0)
@@ -266,8 +284,7 @@ def _solve(shift: Floats, std: Floats, energy: Floats) -> tuple[Floats, Floats, 
     covariance = np.linalg.inv(data + prior)
     slope = np.einsum("ki,gk,gk->gi", lever, weight, values)
     found = np.einsum("gij,gj->gi", covariance, slope)
-    chi2 = np.einsum("gi,gij,gj->g", found, data + prior, found)
-    return found[:, 0], 1.0 + found[:, 1], covariance, chi2
+    return found[:, 0], 1.0 + found[:, 1], covariance
 
 
 def _undecided(marks: tuple[Landmark, ...], seen: list[int], charged: bool) -> str:
@@ -287,9 +304,13 @@ def _undecided(marks: tuple[Landmark, ...], seen: list[int], charged: bool) -> s
 
 
 def drifted(track: ScaleTrack, spectra: int) -> NDArray[np.bool_]:
-    """True for spectra of groups whose scale has moved, significantly and by enough; (spectra,)."""
-    bad = (track.significance > DRIFT_SIGMA) & (np.abs(track.worst_kev) > DRIFT_KEV)
-    bad &= np.abs(track.worst_kev) > DRIFT_SIGMA * track.worst_std_kev
+    """True for spectra of groups whose scale has moved, surely and by enough; (spectra,).
+
+    Judged at the edge known best alone: the others move with the lithium, and one of them that is
+    mistaken for something else must not raise a flag.
+    """
+    moved = np.abs(track.moved_kev)
+    bad = (moved > DRIFT_KEV) & (moved > DRIFT_SIGMA * track.moved_std_kev)
     group = track.group_of(spectra)
     return np.where(group >= 0, bad[group], False)
 
@@ -338,117 +359,3 @@ def corrected_sum(run: Run, track: ScaleTrack, indices: NDArray[np.int64]) -> Fl
         offset_kev = float(offsets[number]) + (gain - 1.0) * scale.offset_kev
         total += corrected(counts, offset_channels=offset_kev / scale.gain_kev, gain=gain)
     return np.asarray(total)
-
-
-def doubt_scale(
-    run: Run,
-    source: StoppingSource,
-    *,
-    offset_kev: float | None = None,
-    gain_kev: float | None = None,
-    name: str = "the energy scale of the experiment file",
-    found: tuple[ExpectedEdges, tuple[Landmark, ...]] | None = None,
-) -> ScaleDoubt | None:
-    """Compare the edges of the reference spectra with those that the stack allows.
-
-    With the scale given, or that of the instrument.  Thicknesses and stopping may err within
-    their uncertainties, which move alphas and tritons together; what they cannot explain is held
-    against the scale.  None where no edge can be seen.
-    """
-    nominal = run.instrument.calibration
-    offset = nominal.offset_kev if offset_kev is None else offset_kev
-    gain = nominal.gain_kev if gain_kev is None else gain_kev
-    expected, marks = found or edges_of(run, source)
-    seen = [i for i, mark in enumerate(marks) if np.isfinite(mark.channel)]
-    if not seen:
-        return None
-    channel = np.array([marks[i].channel for i in seen])
-    error = np.array([marks[i].channel_std for i in seen])
-    shown = offset + gain * channel
-    away = shown - expected.energy_kev[seen]
-    covariance = expected.covariance[np.ix_(seen, seen)]
-    # An edge found where its plateau bends is off by a fraction of its width; a scale may be off
-    # by what calibrations are known to.
-    own = np.square(gain * error) + np.square(0.25 * expected.width_kev[seen])
-    claim = nominal.covariance
-    lever = np.stack([np.ones_like(channel), channel], axis=1)
-    covariance = covariance + np.diag(own) + lever @ claim @ lever.T
-    chi2 = float(away @ np.linalg.solve(covariance, away))
-    from scipy import stats
-
-    chance = float(stats.chi2.sf(chi2, len(seen)))
-    sigma = float(stats.norm.isf(max(0.5 * chance, 1e-300)))
-    std = np.sqrt(np.diag(covariance))
-    labels = tuple(marks[i].label for i in seen)
-    listed = ", ".join(
-        f"{label} {miss:+.0f} +- {one:.0f} keV"
-        for label, miss, one in zip(labels, away, std, strict=True)
-    )
-    doubtful = sigma > _DOUBT_SIGMA
-    words = (
-        f"{name} ({offset:g} keV, {gain:g} keV per channel) "
-        + ("contradicts" if doubtful else "agrees with")
-        + f" the edges of the spectrum ({sigma:.1f} standard deviations): {listed} from where the "
-        "stack as described puts them"
-    )
-    return ScaleDoubt(
-        labels=labels, distance_kev=away, std_kev=std, sigma=sigma, doubtful=doubtful, words=words
-    )
-
-
-def claims(series: SpectrumSeries) -> tuple[Floats, NDArray[np.int64]]:
-    """The different energy scales that files claim (k, 2), and the number of each file's; (n,).
-
-    -1 where a file claims none.
-    """
-    scale = series.claimed_scale
-    known = np.isfinite(scale).all(axis=1)
-    number = np.full(len(series), -1, dtype=np.int64)
-    if not known.any():
-        return np.zeros((0, 2)), number
-    kinds, inverse = np.unique(scale[known], axis=0, return_inverse=True)
-    number[known] = inverse.reshape(-1)
-    return kinds, number
-
-
-def claims_apart_kev(first: Floats, second: Floats, channels: int) -> float:
-    """The largest distance between two claimed scales over the channels, in keV."""
-    ends = np.array([0.0, float(channels)])
-    return float(np.max(np.abs((first[0] - second[0]) + (first[1] - second[1]) * ends)))
-
-
-def doubtful_claims(
-    run: Run,
-    source: StoppingSource,
-    found: tuple[ExpectedEdges, tuple[Landmark, ...]] | None = None,
-) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-    """Spectra whose file claims a scale that its lines or the other files contradict; (n,).
-
-    With one sentence for each claim doubted.
-    """
-    series = run.series
-    kinds, number = claims(series)
-    doubtful = np.zeros(len(series), dtype=bool)
-    notes: list[str] = []
-    if not len(kinds):
-        return doubtful, ()
-    usual = kinds[np.argmax(np.bincount(number[number >= 0]))]
-    for k, (offset, gain) in enumerate(kinds.tolist()):
-        rows = number == k
-        name = f"the scale that {rows.sum()} files claim"
-        apart = claims_apart_kev(kinds[k], usual, series.channels)
-        if apart > _CLAIM_KEV:
-            doubtful |= rows
-            notes.append(
-                f"{name} ({offset:g} keV, {gain:g} keV per channel) is not that of the others "
-                f"({usual[0]:g} keV, {usual[1]:g} keV per channel): up to {apart:.0f} keV apart"
-            )
-        if not gain > 0:
-            doubtful |= rows
-            notes.append(f"{name} has a gain of {gain:g} keV per channel, which cannot be")
-            continue
-        verdict = doubt_scale(run, source, offset_kev=offset, gain_kev=gain, name=name, found=found)
-        if verdict is not None and verdict.doubtful:
-            doubtful |= rows
-            notes.append(verdict.words)
-    return doubtful, tuple(notes)

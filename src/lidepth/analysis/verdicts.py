@@ -27,7 +27,9 @@ def data_warnings(run: Run, reduction: Reduction) -> list[str]:
     for flag in Quality:
         number = int(np.count_nonzero(flags & int(flag)))
         if number:
-            notes.append(f"{number} spectra are flagged {flag.words}; they are {_fate(flag)}")
+            they = "1 spectrum is" if number == 1 else f"{number} spectra are"
+            it = "it is" if number == 1 else "they are"
+            notes.append(f"{they} flagged {flag.words}; {it} {_fate(flag)}")
     left = float(run.series.live_s[~run.series.usable].sum())
     if left > _MUCH_LEFT_OUT * float(run.series.live_s.sum()):
         notes.append(
@@ -52,7 +54,7 @@ def data_warnings(run: Run, reduction: Reduction) -> list[str]:
         )
     if run.clock is not None and run.clock.doubtful:
         notes.append(run.clock.words)
-    notes += run.clock_notes
+    notes += run.notes
     if not np.all(np.isfinite(run.series.monitor[run.series.usable])):
         notes.append("some spectra have no monitor counts: the beam is taken as constant there")
     return notes

@@ -113,8 +113,8 @@ def _claimed_otherwise(series: SpectrumSeries, scale: Calibration) -> tuple[str,
     return (
         f"the files claim {offset:g} keV + {gain:g} keV per channel, experiment.yaml says "
         f"{scale.offset_kev:g} keV + {scale.gain_kev:g} keV: {abs(apart_kev):.0f} keV apart at "
-        f"{_COMPARED_KEV:.0f} keV, where {allowed_kev:.0f} keV are allowed; that of experiment.yaml "
-        "was used",
+        f"{_COMPARED_KEV:.0f} keV, where {allowed_kev:.0f} keV are allowed; that "
+        "of experiment.yaml was used",
     )
 
 
