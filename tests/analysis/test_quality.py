@@ -469,3 +469,10 @@ def test_other_monitors_stand_in_for_a_stuck_one(small: Small) -> None:
     assert kept.indices == sound_state.indices
     # seven spectra of 28,800 counts, a beam that wanders by 1 %
     assert kept.monitor == pytest.approx(sound_state.monitor, rel=0.01)
+
+
+def test_counts_cut_off_at_any_level_are_saturated() -> None:
+    counts = np.random.default_rng(5).poisson(60.0, (4, 1024))
+    assert not saturated(counts)[0].any()
+    counts[2] = np.minimum(counts[2], 62)
+    np.testing.assert_array_equal(saturated(counts)[0], [False, False, True, False])

@@ -24,6 +24,8 @@ CHANCE = 1e-9
 """Chance of a false flag per spectrum: 22,500 spectra raise none in 40,000 runs."""
 CLIPS = (2**16 - 1, 2**20 - 1, 2**24 - 1, 2**31 - 1, 2**32 - 1)
 """Where the counters of analysers end."""
+CUT_COUNTS, CUT_TIES = 30, 30
+"""Counts cut off at any level: so many channels at the largest count, that large or larger."""
 
 _LEAST_COUNTS = 100
 _LEAST_CHANNELS = 30
@@ -192,6 +194,10 @@ def _likelihood(seen: Floats, shape: Floats) -> float:
 def saturated(counts: NDArray[np.signedinteger]) -> tuple[Marks, NDArray[np.int64]]:
     """True for rows with a channel at the end of a counter, or far above its neighbours; (n,).
 
+    So are rows in which many channels share the largest count, as if cut off there: a plateau of
+    16,384 channels with any mean has 30 of them at a largest count of 30 or more with a chance
+    below 1e-9 (from the Poisson distribution of the largest value and of how often it comes).
+
     A line is at least two channels wide, so that a channel holds at most half of the counts of
     the five around it; flagged where it holds more with a chance below ``CHANCE``.  The
     edge of the noise, the first filled channels, and the last channel, where analysers gather what
@@ -210,6 +216,9 @@ def saturated(counts: NDArray[np.signedinteger]) -> tuple[Marks, NDArray[np.int6
     step = max(1, 2**22 // channels)
     for begin in range(0, rows, step):
         part = counts[begin : begin + step]
+        top = largest[begin : begin + step]
+        level = (top >= CUT_COUNTS) & (np.count_nonzero(part == top[:, None], axis=1) >= CUT_TIES)
+        hot[begin : begin + step][level] = part[level].argmax(axis=1)
         above = part[:, 2:-2] - np.maximum(part[:, 1:-3], part[:, 3:-1])
         above[:, : first + 3] = 0
         at = above.argmax(axis=1)
