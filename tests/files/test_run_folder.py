@@ -262,24 +262,24 @@ def test_a_table_of_another_run_is_refused(campaign: Campaign) -> None:
         read_run(file)
 
 
+def claim(path: Path, scale: str) -> None:
+    """Let every spectrum of a campaign claim another energy scale."""
+    for file in sorted((path.parent / "spectra").glob("*.Spe")):
+        head, _, rest = file.read_text().partition("$ENER_FIT:\n")
+        _, _, tail = rest.partition("\n")
+        file.write_text(f"{head}$ENER_FIT:\n{scale}\n{tail}")
+
+
 def test_files_that_claim_another_scale_than_the_experiment_are_noted(campaign: Campaign) -> None:
     path = campaign()
     assert not any("files claim" in note for note in read_run(path).notes)
-    for file in sorted((path.parent / "spectra").glob("*.Spe")):
-        text = file.read_text()
-        head, _, rest = text.partition("$ENER_FIT:\n")
-        _, _, tail = rest.partition("\n")
-        file.write_text(f"{head}$ENER_FIT:\n90.0 3.0 keV\n{tail}")
+    claim(path, "90.0 3.0 keV")
     (note,) = [note for note in read_run(path).notes if "files claim" in note]
     assert "90 keV + 3 keV per channel" in note
 
 
 def test_what_a_reader_remarks_is_noted_once(campaign: Campaign) -> None:
     path = campaign()
-    for file in sorted((path.parent / "spectra").glob("*.Spe")):
-        text = file.read_text()
-        head, _, rest = text.partition("$ENER_FIT:\n")
-        _, _, tail = rest.partition("\n")
-        file.write_text(f"{head}$ENER_FIT:\n2.0 -3.0 keV\n{tail}")
+    claim(path, "2.0 -3.0 keV")
     (note,) = [note for note in read_run(path).notes if ".Spe and " in note]
     assert " more: " in note
