@@ -29,7 +29,7 @@ _DEVIATION_AMPLITUDE, _DEVIATION_BULK = 0.05, 0.002
 _MONITOR_STABILITY = 0.003  # how well a beam monitor follows the beam on the cell over a run
 _UNMONITORED = 0.05  # how well a reactor's beam holds without a monitor
 _UNCOUNTED_CYCLE = 2.0  # without a log any state may be one in which silicon has moved
-_CONSERVATION = 0.002  # lithium that leaves the stack under the beam, of the first charge
+CONSERVATION = 0.002  # lithium that leaves the stack under the beam, of the first charge
 _COULOMB_FLOOR_UAH = 5e-4  # rounding of a logged current
 
 
@@ -166,7 +166,7 @@ def _ties(
             Tie(
                 state_row=anode + electrolyte - cathode,
                 shared_row=np.zeros(len(model.parameters)), value=0.0,
-                std=_CONSERVATION * scale,
+                std=CONSERVATION * scale,
             )
         )  # fmt: skip
     if tied and np.isfinite(state.charge_uah):

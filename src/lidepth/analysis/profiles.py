@@ -28,7 +28,7 @@ def depth_profiles(
     kept = np.flatnonzero(model.grid.layer >= model.grid.stack.index("anode"))
     gain = _gain_rows(model)[kept]
     pristine = model.pristine_lithium(solution.shared)[kept]
-    edges_1e15, edges_nm = _edges(model, solution.shared, kept)
+    edges_1e15, edges_nm = profile_edges(model, solution.shared, kept)
     regions = tuple(
         model.grid.stack.layers[number].role or model.grid.stack.layers[number].name
         for number in model.grid.layer[kept]
@@ -61,7 +61,9 @@ def _gain_rows(model: ForwardModel) -> Floats:
     return rows
 
 
-def _edges(model: ForwardModel, shared: Floats, kept: NDArray[np.int64]) -> tuple[Floats, Floats]:
+def profile_edges(
+    model: ForwardModel, shared: Floats, kept: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
     """Fitted areal-density and nm edges of the kept cells, zero at the anode's surface."""
     factors = np.array(
         [

@@ -19,6 +19,8 @@ from lidepth.analysis.calibrate import (
     misfit_factor,
     spectrum_fit,
 )
+from lidepth.analysis.campaign.rows import lithium_track, smooth_ledger
+from lidepth.analysis.campaign.smooth import campaign_of, smooth
 from lidepth.analysis.electrochemistry.examine import examine_run
 from lidepth.analysis.forward import LNBACK, LNFLUX, OFFSET
 from lidepth.analysis.invert import Inversion, first_charge_uah, invert, settled, untie
@@ -37,6 +39,7 @@ from lidepth.model.calibration import FittedParameter
 from lidepth.model.ledger import Ledger
 from lidepth.model.result import Analysis, Run, Settled
 from lidepth.model.stack import Stack
+from lidepth.model.track import LithiumTrack
 from lidepth.physics.stopping import StoppingSource
 
 Progress = Callable[[str, float], None]
@@ -59,13 +62,15 @@ def analyze(
     ranges: Sequence[tuple[float, float]] = (),
     alternative: StoppingSource | None = None,
     earlier: Settled | None = None,
+    smoother: bool = False,
     progress: Progress | None = None,
 ) -> Analysis:
     """Reduce, self-calibrate, invert and account.
 
     ``ranges`` adds states of chosen time ranges, in s since the run's origin; ``alternative`` is a
     second stopping source whose ledger is compared with the first; ``earlier`` is the ``settled``
-    of an analysis of the same run when it was shorter: a start, not a result.
+    of an analysis of the same run when it was shorter: a start, not a result; ``smoother`` adds
+    the smoother over every spectrum, which needs a cycler log.
     Raises BadData where the data cannot carry the analysis.
     """
     tell = progress or _silent
@@ -95,6 +100,9 @@ def analyze(
     bias = np.full(default.values.shape, np.nan)
     if by_windows is not None:
         ledgers["windows"], bias = by_windows
+    track = None
+    if smoother:
+        ledgers["smooth"], track = _smoothed(run, reduction, calibrated, inversion, widen, tell)
     tell("profiles", 0.0)
     profiles = depth_profiles(reduction, inversion, calibrated.mask, widen=widen)
     silicon = moved_silicon(run, reduction, inversion)
@@ -133,7 +141,20 @@ def analyze(
         modes=supported_modes(inversion, calibrated.mask), scale=track_scale(run, source),
         settled=settled(reduction, inversion, free),
         electrochemistry=examine_run(run, fitted_stack(run, inversion), common, default),
+        track=track,
     )  # fmt: skip
+
+
+def _smoothed(
+    run: Run, reduction: Reduction, calibrated: Calibrated, inversion: Inversion, widen: float,
+    tell: Progress,
+) -> tuple[Ledger, LithiumTrack]:  # fmt: skip
+    """The whole campaign as one measurement."""
+    tell("smooth the campaign", 0.0)
+    campaign = campaign_of(run, reduction, calibrated)
+    found = smooth(campaign, inversion, tell=lambda share: tell("smooth the campaign", share))
+    tell("smooth the campaign", 1.0)
+    return smooth_ledger(found, widen=widen), lithium_track(found, widen=widen)
 
 
 def _silent(stage: str, fraction: float) -> None:

@@ -53,6 +53,7 @@ class Method(enum.StrEnum):
     """How spectra become lithium."""
 
     default = "default"
+    smooth = "smooth"
     windows = "windows"
 
 
@@ -67,8 +68,9 @@ def analyze_verb(
     method: Annotated[
         Method,
         typer.Option(
-            help="Ledger to print. default: state-dependent fit; windows: fixed energy windows "
-            "and Eq. 4 of Chen et al. (2018). The files hold both."
+            help="Ledger to print. default: state-dependent fit; smooth: every spectrum of the "
+            "campaign in one smoother (takes longer; needs a cycler log); windows: fixed energy "
+            "windows and Eq. 4 of Chen et al. (2018). The files hold all that were made."
         ),
     ] = Method.default,
     stopping: Annotated[
@@ -131,6 +133,7 @@ def analyze_verb(
             ranges=[seconds(text, run) for text in ranges or ()],
             alternative=source_named(alternative) if alternative else None,
             earlier=settled.read_settled(out / settled.NAME, belongs_to=ours),
+            smoother=method is Method.smooth,
             progress=bars.staged(),
         )  # fmt: skip
         settled.write_settled(folder / settled.NAME, analysis.settled, belongs_to=ours)

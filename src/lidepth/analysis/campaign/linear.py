@@ -1,0 +1,256 @@
+"""The response along a campaign: exact at anchors, and what each spectrum then says of its state.
+
+The forward model is carried through exactly at a few anchors of every half cycle.  Between two of
+them expected counts are interpolated to third order (values and slopes of both), slopes linearly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from lidepth.analysis.calibrate import Calibrated
+from lidepth.analysis.campaign.cellstate import BACK, FLUX, CellModel
+from lidepth.analysis.campaign.chain import Evidence
+from lidepth.analysis.campaign.timetable import DAY_S, Moments
+from lidepth.analysis.forward import Setting
+from lidepth.analysis.reduce import Reduction, rebin
+from lidepth.analysis.scale import corrected_sum, track_scale
+from lidepth.model.cycling import StateSpectrum
+from lidepth.model.result import Run
+from lidepth.model.spectra import Quality
+from lidepth.physics.stopping import stopping_source
+
+Floats = NDArray[np.float64]
+
+_BARE = 1e-3  # counts added to every expected bin: one stray count must not be impossible
+_ANCHORS_PER_FIRST_CHARGE = 3.0  # 0.05 % of the first charge off eight, a tenth of an error
+_IDLE_DAYS_PER_ANCHOR = 2.0
+_BACKGROUND = ("background", "back_length", "flat")
+_CHUNK = 64  # anchors held in memory at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spectra:
+    """The measured side of a campaign: counts in the fit's bins and how they were taken.
+
+    ``counts`` (k, bins) of the masked bins; ``exposure`` (k,) s of pristine beam, by the monitor
+    where there is one; ``live_s`` (k,); ``beam_std`` (k,) relative error of each exposure by
+    itself; ``run_fraction`` (k,) time as a fraction of the run.
+    """
+
+    counts: Floats
+    exposure: Floats
+    live_s: Floats
+    beam_std: Floats
+    run_fraction: Floats
+
+
+_UNMONITORED = 0.03  # how a reactor's beam flickers between spectra that have no monitor
+
+
+def spectra_of(run: Run, reduction: Reduction, calibrated: Calibrated, moments: Moments) -> Spectra:
+    """Rebin each spectrum; those flagged for a drift are brought to the pristine scale."""
+    series, rows = run.series, moments.rows
+    counts = np.stack([rebin(series.counts[row], calibrated.per_bin) for row in rows])
+    drifted = np.flatnonzero(series.flags[rows] & int(Quality.GAIN_DRIFT))
+    if drifted.size:
+        track = track_scale(run, stopping_source())
+        if track is not None:
+            for k in drifted:
+                counts[k] = rebin(corrected_sum(run, track, rows[k : k + 1]), calibrated.per_bin)
+    live, real = series.live_s[rows], series.real_s[rows]
+    exposure, std = _exposure(run, reduction.pristine, rows)
+    last = max(float(moments.time_s[-1]), 1.0)
+    return Spectra(
+        counts=counts[:, calibrated.mask], exposure=np.where(np.isfinite(exposure), exposure, live),
+        live_s=np.minimum(live, real), beam_std=std, run_fraction=moments.time_s / last,
+    )  # fmt: skip
+
+
+def _exposure(run: Run, pristine: StateSpectrum, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Exposure by the monitor (NaN without), and how sure each is by itself."""
+    series = run.series
+    live, real = series.live_s[rows], series.real_s[rows]
+    monitor = series.monitor[rows] * live / np.where(real > 0, real, 1.0)
+    stuck = (series.flags[rows] & int(Quality.MONITOR_STUCK)) != 0
+    known = np.isfinite(monitor) & (monitor > 0) & ~stuck & (pristine.monitor > 0)
+    rate = pristine.monitor / pristine.live_s if pristine.monitor > 0 else 1.0
+    exposure = np.where(known, monitor / rate, np.nan)
+    return exposure, np.where(known, 1.0 / np.sqrt(np.where(known, monitor, 1.0)), _UNMONITORED)
+
+
+class Anchor(NamedTuple):
+    """The model at one state: per second of pristine beam and of live time.
+
+    ``place`` along the campaign; ``state`` (n,); ``counts`` (2, bins): particles and background;
+    ``slopes`` (bins, n + p).
+    """
+
+    place: float
+    state: Floats
+    counts: Floats
+    slopes: Floats
+
+
+def clock(moments: Moments) -> Floats:
+    """Where each spectrum is along the campaign, for interpolation: charge moved and time; (k,)."""
+    days = (moments.time_s - moments.origin_s) / DAY_S
+    moved = moments.passed_uah / moments.first_uah
+    return np.asarray(moved * _ANCHORS_PER_FIRST_CHARGE + days / _IDLE_DAYS_PER_ANCHOR)
+
+
+def anchor_rows(moments: Moments, turns_uah: Floats) -> NDArray[np.int64]:
+    """Spectra at which the model is carried through: where the current turns, and in between.
+
+    ``turns_uah`` charge passed at each end of a step.  Shape (a,), first and last included.
+    """
+    place, last_row = clock(moments), len(moments) - 1
+    # A rest begins and ends at one charge: one anchor stands for it.
+    turns = np.unique(np.round(turns_uah / moments.first_uah, 3)) * moments.first_uah
+    rows = np.searchsorted(moments.passed_uah, turns - 1e-3 * moments.first_uah)
+    fixed = np.unique(np.clip(np.concatenate([[0], rows, [last_row]]), 0, last_row))
+    chosen = [fixed[:1]]
+    for first, last in pairwise(fixed):
+        pieces = int(np.ceil(place[last] - place[first]))
+        wanted = np.linspace(place[first], place[last], max(pieces, 1) + 1)[1:]
+        chosen.append(np.clip(np.searchsorted(place, wanted), first, last))
+    return np.unique(np.concatenate(chosen))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linearised:
+    """What all spectra say, linear about a reference: ``evidence`` one per spectrum.
+
+    ``reference`` (k, n) states and ``shared`` (p,) about which; ``c`` (p, p), ``gradient`` (p,)
+    what the spectra say of the shared parameters with the states at their reference; ``deviance``
+    (k,) of each spectrum there.
+    """
+
+    evidence: tuple[Evidence, ...]
+    c: Floats
+    gradient: Floats
+    deviance: Floats
+
+
+class Linearisation:
+    """Turns spectra into evidence about states and shared parameters."""
+
+    def __init__(
+        self, cell: CellModel, mask: NDArray[np.bool_], moments: Moments, spectra: Spectra
+    ) -> None:
+        self._cell, self._mask = cell, mask
+        self._place, self._spectra = clock(moments), spectra
+        self._live_columns = [BACK, *(cell.size + cell.place(name) for name in _BACKGROUND)]
+
+    def anchor(self, k: int, shared: Floats, state: Floats) -> Anchor:
+        """Carry the model through at the state of spectrum ``k``."""
+        setting = Setting(
+            exposure=1.0, live_s=1.0, run_fraction=float(self._spectra.run_fraction[k]), cycle=1.0
+        )
+        _, mine, theirs, particles = self._cell.linearised(shared, setting, state)
+        mask = self._mask
+        return Anchor(
+            place=float(self._place[k]), state=state,
+            counts=np.stack([particles, mine[:, BACK]])[:, mask],
+            slopes=np.hstack([mine, theirs])[mask],
+        )  # fmt: skip
+
+    def all(
+        self, rows: NDArray[np.int64], shared: Floats, states: Floats,
+        tell: Callable[[float], None] | None = None,
+    ) -> Linearised:  # fmt: skip
+        """Evidence of every spectrum about ``states`` (anchors, n) at the anchors ``rows``."""
+        p = self._cell.shared
+        evidence: list[Evidence] = []
+        c, gradient, deviance = np.zeros((p, p)), np.zeros(p), []
+        for first, last, begin, end in self._segments(rows, shared, states, tell):
+            for k in range(first, last):
+                seen, both, misfit = self._one(k, begin, end, shared)
+                evidence.append(seen)
+                c += both[0]
+                gradient += both[1]
+                deviance.append(misfit)
+        return Linearised(
+            evidence=tuple(evidence), c=c, gradient=gradient, deviance=np.array(deviance)
+        )
+
+    def _segments(
+        self, rows: NDArray[np.int64], shared: Floats, states: Floats,
+        tell: Callable[[float], None] | None,
+    ) -> Iterator[tuple[int, int, Anchor, Anchor]]:  # fmt: skip
+        """Stretches of spectra between two anchors, with these."""
+        before: Anchor | None = None
+        # The matrices are small: threads of the linear algebra would only be in each other's way.
+        with threadpool_limits(limits=1), ThreadPoolExecutor(2) as pool:
+            for chunk in range(0, rows.size, _CHUNK):
+                part = range(chunk, min(chunk + _CHUNK, rows.size))
+                made = pool.map(lambda i: self.anchor(int(rows[i]), shared, states[i]), part)
+                for i, anchor in zip(part, made, strict=True):
+                    if tell is not None:
+                        tell(i / rows.size)
+                    if before is not None:
+                        last = int(rows[i]) + (i == rows.size - 1)
+                        yield int(rows[i - 1]), last, before, anchor
+                    before = anchor
+                    if rows.size == 1:
+                        yield 0, 1, anchor, anchor
+
+    def _one(
+        self, k: int, begin: Anchor, end: Anchor, shared: Floats
+    ) -> tuple[Evidence, tuple[Floats, Floats], float]:
+        """Evidence of one spectrum, its part about the shared parameters, and its deviance."""
+        n, s = self._cell.size, self._spectra
+        expected, slopes, state = self._between(k, begin, end)
+        counts = s.counts[k]
+        mean = expected + _BARE
+        weighted = slopes / mean[:, None]
+        normal = weighted.T @ slopes
+        score = weighted.T @ (counts - mean)
+        found = self._free_beam(k, normal, score)
+        reference = np.concatenate([state, shared])
+        linear = score + normal @ reference
+        a, b, c = normal[:n, :n], normal[:n, n:], normal[n:, n:]
+        constant = float(0.5 * reference @ normal @ reference + score @ reference) - found
+        misfit = 2.0 * _deviance(counts, mean)
+        seen = Evidence(a=a, b=b, state=linear[:n], constant=constant + 0.5 * misfit)
+        return seen, (c, linear[n:]), misfit
+
+    def _between(self, k: int, begin: Anchor, end: Anchor) -> tuple[Floats, Floats, Floats]:
+        """Expected counts (bins,), slopes (bins, n + p) and state (n,) of spectrum ``k``."""
+        n, s = self._cell.size, self._spectra
+        length = end.place - begin.place
+        w = 0.0 if length <= 0 else float(np.clip((self._place[k] - begin.place) / length, 0, 1))
+        slopes = (1.0 - w) * begin.slopes + w * end.slopes
+        counts = (1.0 - w) * begin.counts + w * end.counts
+        way, rise = end.state - begin.state, end.counts[0] - begin.counts[0]
+        ahead, back = begin.slopes[:, :n] @ way - rise, end.slopes[:, :n] @ way - rise
+        bend = w * (1.0 - w) * ((1.0 - w) * ahead - w * back)  # Hermite's cubic
+        expected = s.exposure[k] * (counts[0] + bend) + s.live_s[k] * counts[1]
+        scale = np.full(slopes.shape[1], s.exposure[k])
+        scale[self._live_columns] = s.live_s[k]
+        return expected, slopes * scale, (1.0 - w) * begin.state + w * end.state
+
+    def _free_beam(self, k: int, normal: Floats, score: Floats) -> float:
+        """Let this spectrum's beam differ from the monitor by the monitor's own counting error.
+
+        Changes both in place; returns by how much the fit gets better.
+        """
+        column, push = normal[:, FLUX].copy(), float(score[FLUX])
+        pivot = column[FLUX] + self._spectra.beam_std[k] ** -2.0
+        score -= column * push / pivot
+        normal -= np.outer(column, column) / pivot
+        return float(0.5 * push**2 / pivot)
+
+
+def _deviance(counts: Floats, expected: Floats) -> float:
+    """Half the Poisson deviance."""
+    ratio = np.where(counts > 0, counts / expected, 1.0)
+    return float(np.sum(expected - counts + counts * np.log(ratio)))
