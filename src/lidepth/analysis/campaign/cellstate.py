@@ -125,6 +125,34 @@ class CellModel:
         theirs = columns[:, :-1] + np.outer(by_state[:, forward.ANODE], slack[0])
         return at.total, mine, theirs, by_state[:, forward.LNFLUX]
 
+    def quickly(self, shared: Floats, setting: Setting, state: Floats) -> tuple[Floats, Floats]:
+        """Expected counts (bins,) and their derivatives by state (bins, n).
+
+        In closed form: 0.3 % off, which is enough where the shared parameters are held.
+        """
+        both, _, vector = self._arranged(shared, setting, state)
+        model = self.forward
+        at = model.predict(both, setting, vector)
+        anode, cathode, hats = model.lithium_maps
+        by_cell = model.cell_jacobian(both, setting, vector, at)
+        bins_kev = model.energies_kev(both, setting, vector[forward.OFFSET])
+        shift, silicon = np.zeros(at.total.size), np.zeros(at.total.size)
+        profile = model.silicon_profile(both) * model.path_factor
+        for particle in model.particles:
+            slopes = model.slopes(particle, both, bins_kev, at)
+            shift += slopes.by_shift
+            silicon += slopes.by_edge @ (at.edges[particle.name].slope[:, :, 1] @ profile)
+        particles = model.tailed(both, np.sum(list(at.raw.values()), axis=0))
+        rows, _ = self.regions
+        mine = np.outer(by_cell @ anode, rows[0])
+        mine[:, CATHODE] += by_cell @ cathode
+        mine[:, HATS:] += by_cell @ hats
+        mine[:, FLUX], mine[:, BACK] = particles, at.components["background"]
+        mine[:, OFFSET] = model.tailed(both, shift)
+        mine[:, OFFSET] += model.background_shift(both, setting, vector, bins_kev)
+        mine[:, SILICON] = model.tailed(both, silicon)
+        return at.total, mine
+
 
 def cell_model(run: Run, pristine: ForwardModel) -> CellModel:
     """Add to the calibrated model what a campaign shares; ``pristine`` as calibrate left it."""

@@ -30,8 +30,9 @@ from lidepth.physics.stopping import stopping_source
 
 Floats = NDArray[np.float64]
 
-_BARE = 1e-3  # counts added to every expected bin: one stray count must not be impossible
-_ANCHORS_PER_FIRST_CHARGE = 3.0  # 0.05 % of the first charge off eight, a tenth of an error
+BARE = 1e-3  # counts added to every expected bin: one stray count must not be impossible
+_ANCHORS_PER_FIRST_CHARGE = 3.0  # against eight: below 0.1 % of the first charge
+_LATE = 60.0  # first charges moved, beyond which half as many will do
 _IDLE_DAYS_PER_ANCHOR = 2.0
 _BACKGROUND = ("background", "back_length", "flat")
 _CHUNK = 64  # anchors held in memory at a time
@@ -91,20 +92,22 @@ class Anchor(NamedTuple):
     """The model at one state: per second of pristine beam and of live time.
 
     ``place`` along the campaign; ``state`` (n,); ``counts`` (2, bins): particles and background;
-    ``slopes`` (bins, n + p).
+    ``slopes`` (bins, n + p); ``normal`` (n + p, n + p) their Fisher information.
     """
 
     place: float
     state: Floats
     counts: Floats
     slopes: Floats
+    normal: Floats
 
 
 def clock(moments: Moments) -> Floats:
     """Where each spectrum is along the campaign, for interpolation: charge moved and time; (k,)."""
     days = (moments.time_s - moments.origin_s) / DAY_S
     moved = moments.passed_uah / moments.first_uah
-    return np.asarray(moved * _ANCHORS_PER_FIRST_CHARGE + days / _IDLE_DAYS_PER_ANCHOR)
+    counted = np.minimum(moved, _LATE) + 0.5 * np.maximum(moved - _LATE, 0.0)
+    return np.asarray(counted * _ANCHORS_PER_FIRST_CHARGE + days / _IDLE_DAYS_PER_ANCHOR)
 
 
 def anchor_rows(moments: Moments, turns_uah: Floats) -> NDArray[np.int64]:
@@ -149,6 +152,7 @@ class Linearisation:
         self._cell, self._mask = cell, mask
         self._place, self._spectra = clock(moments), spectra
         self._live_columns = [BACK, *(cell.size + cell.place(name) for name in _BACKGROUND)]
+        self._bare = BARE / max(float(np.median(spectra.exposure)), 1e-9)
 
     def anchor(self, k: int, shared: Floats, state: Floats) -> Anchor:
         """Carry the model through at the state of spectrum ``k``."""
@@ -157,10 +161,12 @@ class Linearisation:
         )
         _, mine, theirs, particles = self._cell.linearised(shared, setting, state)
         mask = self._mask
+        counts = np.stack([particles, mine[:, BACK]])[:, mask]
+        slopes = np.hstack([mine, theirs])[mask]
+        weighted = slopes / (counts.sum(axis=0) + self._bare)[:, None]
         return Anchor(
-            place=float(self._place[k]), state=state,
-            counts=np.stack([particles, mine[:, BACK]])[:, mask],
-            slopes=np.hstack([mine, theirs])[mask],
+            place=float(self._place[k]), state=state, counts=counts, slopes=slopes,
+            normal=weighted.T @ slopes,
         )  # fmt: skip
 
     def all(
@@ -172,8 +178,9 @@ class Linearisation:
         evidence: list[Evidence] = []
         c, gradient, deviance = np.zeros((p, p)), np.zeros(p), []
         for first, last, begin, end in self._segments(rows, shared, states, tell):
+            cross = self._cross(begin, end)
             for k in range(first, last):
-                seen, both, misfit = self._one(k, begin, end, shared)
+                seen, both, misfit = self._one(k, begin, end, cross, shared)
                 evidence.append(seen)
                 c += both[0]
                 gradient += both[1]
@@ -204,53 +211,67 @@ class Linearisation:
                         yield 0, 1, anchor, anchor
 
     def _one(
-        self, k: int, begin: Anchor, end: Anchor, shared: Floats
+        self, k: int, begin: Anchor, end: Anchor, cross: Floats, shared: Floats
     ) -> tuple[Evidence, tuple[Floats, Floats], float]:
         """Evidence of one spectrum, its part about the shared parameters, and its deviance."""
         n, s = self._cell.size, self._spectra
-        expected, slopes, state = self._between(k, begin, end)
-        counts = s.counts[k]
-        mean = expected + _BARE
-        weighted = slopes / mean[:, None]
-        normal = weighted.T @ slopes
-        score = weighted.T @ (counts - mean)
-        found = self._free_beam(k, normal, score)
+        w, expected, state = self._between(k, begin, end)
+        counts, mean = s.counts[k], expected + BARE
+        miss = counts / mean - 1.0
+        scale = self._scale(k)
+        score = scale * ((1.0 - w) * (miss @ begin.slopes) + w * (miss @ end.slopes))
+        normal = (1.0 - w) ** 2 * begin.normal + w**2 * end.normal + w * (1.0 - w) * cross
+        normal *= scale[:, None] * (scale / s.exposure[k])
+        found = free_beam(normal, score, float(s.beam_std[k]))
         reference = np.concatenate([state, shared])
         linear = score + normal @ reference
         a, b, c = normal[:n, :n], normal[:n, n:], normal[n:, n:]
         constant = float(0.5 * reference @ normal @ reference + score @ reference) - found
-        misfit = 2.0 * _deviance(counts, mean)
+        misfit = 2.0 * half_deviance(counts, mean)
         seen = Evidence(a=a, b=b, state=linear[:n], constant=constant + 0.5 * misfit)
         return seen, (c, linear[n:]), misfit
 
-    def _between(self, k: int, begin: Anchor, end: Anchor) -> tuple[Floats, Floats, Floats]:
-        """Expected counts (bins,), slopes (bins, n + p) and state (n,) of spectrum ``k``."""
+    def _cross(self, begin: Anchor, end: Anchor) -> Floats:
+        """Information that slopes of two anchors share, both ways; (n + p, n + p).
+
+        Interpolating the information itself would fill in what neither end can tell apart.
+        """
+        mean = 0.5 * (begin.counts + end.counts).sum(axis=0) + self._bare
+        product = (begin.slopes / mean[:, None]).T @ end.slopes
+        return np.asarray(product + product.T)
+
+    def _scale(self, k: int) -> Floats:
+        """What a spectrum's exposure makes of slopes per second; (n + p,)."""
+        scale = np.full(self._cell.size + self._cell.shared, self._spectra.exposure[k])
+        scale[self._live_columns] = self._spectra.live_s[k]
+        return scale
+
+    def _between(self, k: int, begin: Anchor, end: Anchor) -> tuple[float, Floats, Floats]:
+        """How near spectrum ``k`` is to ``end``, its expected counts (bins,) and state (n,)."""
         n, s = self._cell.size, self._spectra
         length = end.place - begin.place
         w = 0.0 if length <= 0 else float(np.clip((self._place[k] - begin.place) / length, 0, 1))
-        slopes = (1.0 - w) * begin.slopes + w * end.slopes
         counts = (1.0 - w) * begin.counts + w * end.counts
         way, rise = end.state - begin.state, end.counts[0] - begin.counts[0]
         ahead, back = begin.slopes[:, :n] @ way - rise, end.slopes[:, :n] @ way - rise
         bend = w * (1.0 - w) * ((1.0 - w) * ahead - w * back)  # Hermite's cubic
         expected = s.exposure[k] * (counts[0] + bend) + s.live_s[k] * counts[1]
-        scale = np.full(slopes.shape[1], s.exposure[k])
-        scale[self._live_columns] = s.live_s[k]
-        return expected, slopes * scale, (1.0 - w) * begin.state + w * end.state
-
-    def _free_beam(self, k: int, normal: Floats, score: Floats) -> float:
-        """Let this spectrum's beam differ from the monitor by the monitor's own counting error.
-
-        Changes both in place; returns by how much the fit gets better.
-        """
-        column, push = normal[:, FLUX].copy(), float(score[FLUX])
-        pivot = column[FLUX] + self._spectra.beam_std[k] ** -2.0
-        score -= column * push / pivot
-        normal -= np.outer(column, column) / pivot
-        return float(0.5 * push**2 / pivot)
+        return w, expected, (1.0 - w) * begin.state + w * end.state
 
 
-def _deviance(counts: Floats, expected: Floats) -> float:
+def free_beam(normal: Floats, score: Floats, beam_std: float) -> float:
+    """Let one spectrum's beam differ from the monitor by the monitor's own counting error.
+
+    Changes both in place; returns by how much the fit gets better.
+    """
+    column, push = normal[:, FLUX].copy(), float(score[FLUX])
+    pivot = column[FLUX] + beam_std**-2.0
+    score -= column * push / pivot
+    normal -= np.outer(column, column) / pivot
+    return float(0.5 * push**2 / pivot)
+
+
+def half_deviance(counts: Floats, expected: Floats) -> float:
     """Half the Poisson deviance."""
     ratio = np.where(counts > 0, counts / expected, 1.0)
     return float(np.sum(expected - counts + counts * np.log(ratio)))

@@ -54,10 +54,13 @@ _CHARGE_REL, _CHARGE_FLOOR_UAH = 1e-5, 1e-4
 _STILL = 1e-9  # no part is ever known exactly: the smoother divides by what is added here
 
 
-def moves(cell: CellModel, moments: Moments, wander: Wander) -> list[Move]:
-    """The way from the pristine cell to the first moment, and from each to the next."""
-    noise = _noise(cell, moments, wander)
-    return [_move(cell, moments, k, noise[k]) for k in range(len(moments))]
+def moves(cell: CellModel, moments: Moments, wander: Wander, *, first: int = 0) -> list[Move]:
+    """The way from the pristine cell to the first moment, and from each to the next.
+
+    ``first`` leaves out those that lead to earlier moments.
+    """
+    noise = _noise(cell, moments, wander, first)
+    return [_move(cell, moments, first + k, noise[k]) for k in range(len(moments) - first)]
 
 
 def _move(cell: CellModel, moments: Moments, k: int, noise: Floats) -> Move:
@@ -70,11 +73,12 @@ def _move(cell: CellModel, moments: Moments, k: int, noise: Floats) -> Move:
     return Move(keep=np.ones(cell.size), push=push, lever=lever, noise=noise)
 
 
-def _noise(cell: CellModel, moments: Moments, wander: Wander) -> Floats:
-    """Covariance of what each step adds; (k, n, n)."""
+def _noise(cell: CellModel, moments: Moments, wander: Wander, first: int) -> Floats:
+    """Covariance of what each step from ``first`` on adds; (k - first, n, n)."""
     days = moments.day_steps
     growth = moments.cycle_steps + days / wander.idle_days
-    slow = np.diff(slow_clock(np.concatenate([[0.0], np.cumsum(growth)])))
+    slow = np.diff(slow_clock(np.concatenate([[0.0], np.cumsum(growth)])))[first:]
+    days, growth = days[first:], growth[first:]
     hats = cell.forward.basis.covariance(amplitude=wander.amplitude, bulk=wander.bulk)
     film = cell.forward.grid.stack.layer("anode").areal_density_1e15
     flux = wander.flux if moments.monitored else wander.unmonitored
@@ -83,6 +87,7 @@ def _noise(cell: CellModel, moments: Moments, wander: Wander) -> Floats:
     noise[:, OFFSET, OFFSET] = wander.offset_kev**2 * (days + _STILL)
     noise[:, BACK, BACK] = wander.back**2 * (days + _STILL)
     charge = moments.rounding_uah2 + (_CHARGE_REL * moments.passed_step_uah) ** 2
+    charge = charge[first:]
     noise[:, CATHODE, CATHODE] = cell.per_uah**2 * (charge + _CHARGE_FLOOR_UAH**2)
     noise[:, SILICON, SILICON] = (wander.silicon * film) ** 2 * (slow + _STILL)
     noise[:, HATS:, HATS:] = hats * (growth + _STILL)[:, None, None]

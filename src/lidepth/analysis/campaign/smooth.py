@@ -26,6 +26,7 @@ from lidepth.analysis.campaign.cellstate import (
     cell_model,
 )
 from lidepth.analysis.campaign.chain import (
+    Belief,
     Evidence,
     Move,
     Track,
@@ -52,16 +53,16 @@ from lidepth.model.result import Run
 Floats = NDArray[np.float64]
 
 _MOST_PASSES = 6
-_SETTLED = 0.2  # standard errors that no anchor may move any more
-_RELAXED = 0.6  # after the first pass: the depth of moved silicon overshoots by two thirds
+_SETTLED = 0.3  # standard errors that no anchor may move any more: what is left is of second order
+_RELAXED = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
     """A campaign ready to be filtered: model, spectra, the way between them.
 
-    ``prior`` (p,) and ``precision`` (p, p) of the shared parameters, the pristine spectrum not
-    yet in; ``anchors`` (a,) rows at which the model is carried through.
+    ``steps`` lead from the pristine cell to the first spectrum and from each to the next;
+    ``anchors`` (a,) number the spectra at which the model is carried through.
     """
 
     run: Run
@@ -117,14 +118,17 @@ def smooth(
     Raises NotConverged when the passes do not settle.
     """
     shared, states = starting_point(campaign, inversion)
-    moved = np.inf
+    depth, moved = campaign.cell.place("silicon_depth"), np.inf
     for number in range(1, _MOST_PASSES + 1):
         linear = linearise(campaign, shared, states)
         track = solve_linear(campaign, linear)
         found = track.states[campaign.anchors]
         moved = _largest_move(campaign, track, found - states, track.shared - shared)
-        share = 1.0 if number == 1 else _RELAXED
-        shared, states = shared + share * (track.shared - shared), states + share * (found - states)
+        # The depth of moved silicon overshoots by two thirds at every pass.
+        step = track.shared - shared
+        step[depth] *= _RELAXED
+        shared = shared + step
+        states = track.mean[campaign.anchors] + track.lever[campaign.anchors] @ shared
         if tell is not None:
             tell(number / 3.0)
         if moved < _SETTLED:
@@ -141,7 +145,7 @@ def smooth(
 def linearise(campaign: Campaign, shared: Floats, states: Floats) -> Linearised:
     """Evidence of all spectra about ``states`` (anchors, n) and ``shared`` (p,), pristine in."""
     linear = campaign.linearisation.all(campaign.anchors, shared, states)
-    c, gradient = _pristine(campaign, shared)
+    c, gradient = linearise_pristine(campaign, shared)
     return Linearised(
         evidence=linear.evidence, c=linear.c + c, gradient=linear.gradient + gradient,
         deviance=linear.deviance,
@@ -160,11 +164,17 @@ def filter_linear(
     campaign: Campaign, evidence: tuple[Evidence, ...], linear: Linearised, steps: tuple[Move, ...]
 ) -> Track:
     """Filter alone."""
+    begin = before_first(campaign, linear.c, linear.gradient)
+    return filter_chain(begin, steps, evidence)
+
+
+def before_first(campaign: Campaign, c: Floats, gradient: Floats) -> Belief:
+    """The pristine cell, with ``c`` (p, p) and ``gradient`` (p,) of spectra already counted in."""
     n = campaign.cell.size
     begin = start(np.zeros(n), _at_first(n), prior=_prior(campaign), precision=_precision(campaign))
-    begin.precision = begin.precision + linear.c
-    begin.gradient = begin.gradient + linear.gradient
-    return filter_chain(begin, steps, evidence)
+    begin.precision = begin.precision + c
+    begin.gradient = begin.gradient + gradient
+    return begin
 
 
 def _at_first(size: int) -> Floats:
@@ -182,7 +192,7 @@ def _precision(campaign: Campaign) -> Floats:
     return campaign.cell.forward.parameters.precision[:-1, :-1]
 
 
-def _pristine(campaign: Campaign, shared: Floats) -> tuple[Floats, Floats]:
+def linearise_pristine(campaign: Campaign, shared: Floats) -> tuple[Floats, Floats]:
     """What the pristine spectrum says of the shared parameters, linear about ``shared``."""
     cell, seen, mask = campaign.cell, campaign.calibrated.observation, campaign.calibrated.mask
     both = np.append(shared, 0.0)

@@ -1,0 +1,212 @@
+"""The smoother on a small campaign of the independent simulator."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from lidepth.analysis.campaign import linear
+from lidepth.analysis.campaign.live import LiveFilter
+from lidepth.analysis.campaign.motion import Wander, moves, slow_clock
+from lidepth.analysis.campaign.rows import contents, lithium_track, smooth_ledger
+from lidepth.analysis.campaign.smooth import (
+    Campaign,
+    Smoothed,
+    campaign_of,
+    filter_linear,
+    linearise,
+    smooth,
+    starting_point,
+)
+from lidepth.analysis.campaign.timetable import Moments, moments_of
+from lidepth.errors import BadData
+from lidepth.model.spectra import Quality
+
+if TYPE_CHECKING:
+    from conftest import Fitted, Small
+
+
+@pytest.fixture(scope="module")
+def campaign(small: Small, fitted: Fitted) -> Campaign:
+    return campaign_of(small.run, fitted.reduction, fitted.calibrated)
+
+
+@pytest.fixture(scope="module")
+def smoothed(campaign: Campaign, fitted: Fitted) -> Smoothed:
+    return smooth(campaign, fitted.inversion)
+
+
+def test_the_smoothed_ledger_holds_the_truth(small: Small, smoothed: Smoothed) -> None:
+    """All rows within 2.6 standard errors: 18 dependent values, 1 % each beyond."""
+    ledger, truth = smooth_ledger(smoothed, widen=1.0), small.campaign.truth
+    assert ledger.state == truth.state
+    assert np.all(np.abs(ledger.values - truth.values) < 2.6 * ledger.std)
+    # The first charge is 60 uAh: an interval that said nothing would hold anything.
+    assert np.all(ledger.std[:, :2] < 0.03 * 60.0)
+
+
+def test_the_smoother_knows_more_of_the_campaign_than_single_rests_do(
+    small: Small, smoothed: Smoothed
+) -> None:
+    """On average: its priors differ from the default's, so a single row may know less."""
+    smooth_std = smooth_ledger(smoothed, widen=1.0).std[:, :2].mean(axis=0)
+    assert np.all(smooth_std < 0.9 * small.analysis.ledgers["default"].std[:, :2].mean(axis=0))
+
+
+def test_lithium_is_where_it_was_at_every_spectrum(small: Small, smoothed: Smoothed) -> None:
+    """Charging spectra too, against the mean contents over each spectrum's time."""
+    series, track = small.run.series, lithium_track(smoothed, widen=1.0)
+    rows = track.rows
+    true = small.campaign.history.mean_contents_uah(series.start_s[rows], series.stop_s[rows])
+    inside = np.abs(track.contents_uah - true) < 1.96 * track.std_uah
+    assert np.all(inside.mean(axis=0) > 0.85)
+
+
+def test_no_lithium_appears_or_vanishes(smoothed: Smoothed) -> None:
+    """Anode + electrolyte - cathode is one number for the whole campaign, the slack."""
+    cell, track = smoothed.campaign.cell, smoothed.track
+    balance = contents(cell, track) @ np.array([1.0, 1.0, -1.0])
+    assert np.ptp(balance) < 1e-9
+    assert abs(track.shared[cell.place("slack")]) < 2 * cell.items[cell.place("slack")].std
+
+
+def test_the_pristine_cell_is_where_the_chain_begins(smoothed: Smoothed) -> None:
+    """The first spectrum after the pristine period, before much charge has passed."""
+    first = contents(smoothed.campaign.cell, smoothed.track)[0]
+    assert np.all(np.abs(first) < 0.1 * 60.0)
+
+
+def test_the_interpolated_response_is_the_exact_one(campaign: Campaign, fitted: Fitted) -> None:
+    """In between two anchors of a charge, to 0.1 % of the expected counts' own error per bin.
+
+    A bin of n counts is uncertain by sqrt(n); systematic errors must be far below what all
+    spectra of a half cycle (some twenty) resolve.
+    """
+    shared, states = starting_point(campaign, fitted.inversion)
+    turning = campaign.linearisation
+    for i in range(len(campaign.anchors) - 1):
+        begin = turning.anchor(int(campaign.anchors[i]), shared, states[i])
+        end = turning.anchor(int(campaign.anchors[i + 1]), shared, states[i + 1])
+        if np.abs(end.state - begin.state).max() > 100.0:  # 1e15/cm2: a stretch with current
+            break
+    k = int(campaign.anchors[i] + campaign.anchors[i + 1]) // 2
+    _, expected, state = turning._between(k, begin, end)
+    setting = linear.Setting(
+        exposure=float(campaign.spectra.exposure[k]), live_s=float(campaign.spectra.live_s[k]),
+        run_fraction=float(campaign.spectra.run_fraction[k]), cycle=1.0,
+    )  # fmt: skip
+    exact = campaign.cell.expected(shared, setting, state)[campaign.calibrated.mask]
+    assert np.all(np.abs(expected - exact) < 0.1 * np.sqrt(exact + 1.0))
+
+
+def test_closed_form_slopes_are_those_of_finite_differences(
+    campaign: Campaign, fitted: Fitted
+) -> None:
+    """To a per cent of each column: what the live filter uses, against the exact ones."""
+    shared, states = starting_point(campaign, fitted.inversion)
+    setting = linear.Setting(exposure=480.0, live_s=470.0, run_fraction=0.5, cycle=1.0)
+    state = states[len(states) // 2]
+    _, exact, _, _ = campaign.cell.linearised(shared, setting, state)
+    total, quick = campaign.cell.quickly(shared, setting, state)
+    assert total == pytest.approx(campaign.cell.expected(shared, setting, state))
+    for column in range(campaign.cell.size):
+        # 3 %: straggling of the moved atoms is left out of the closed form.
+        assert np.abs(quick - exact)[:, column].max() < 0.03 * np.abs(exact[:, column]).max()
+
+
+def test_the_live_filter_ends_where_the_filter_of_the_whole_run_ends(
+    campaign: Campaign, smoothed: Smoothed
+) -> None:
+    live = LiveFilter(campaign)
+    points = live.take(campaign.moments, campaign.spectra)
+    assert len(points) == len(campaign.moments) == live.taken
+    cell, track = campaign.cell, smoothed.track
+    apart = np.abs(points[-1].contents_uah - contents(cell, track)[-1])
+    # Linearised once at the expected state, with older slopes: within half a standard error.
+    assert np.all(apart < 0.5 * points[-1].std_uah)
+
+
+def first_of(moments: Moments, count: int) -> Moments:
+    return replace(
+        moments, rows=moments.rows[:count], time_s=moments.time_s[:count],
+        charge_uah=moments.charge_uah[:count], passed_uah=moments.passed_uah[:count],
+        rounding_uah2=moments.rounding_uah2[:count],
+    )  # fmt: skip
+
+
+def test_the_live_filter_takes_spectra_as_they_come(campaign: Campaign) -> None:
+    """In two portions as at once."""
+    half, most = 10, 20
+    once, twice = LiveFilter(campaign), LiveFilter(campaign)
+    moments, early = first_of(campaign.moments, most), first_of(campaign.moments, half)
+    first = twice.take(early, campaign.spectra)
+    points = [*first, *twice.take(moments, campaign.spectra)]
+    whole = once.take(moments, campaign.spectra)
+    assert np.array([p.contents_uah for p in points]) == pytest.approx(
+        np.array([p.contents_uah for p in whole])
+    )
+
+
+def test_hindsight_never_knows_less(campaign: Campaign, smoothed: Smoothed) -> None:
+    steps = campaign.steps
+    forward = filter_linear(campaign, smoothed.linear.evidence, smoothed.linear, steps)
+    both = zip(smoothed.track.covariance, forward.covariance, strict=True)
+    for after, before in both:
+        assert np.all(np.diag(after) <= np.diag(before) * (1.0 + 1e-6))
+
+
+def test_a_spectrum_that_is_flagged_unusable_is_left_out(small: Small, fitted: Fitted) -> None:
+    series = small.run.series
+    flags = series.flags.copy()
+    flags[-3:] |= int(Quality.BEAM_OFF)
+    marked = replace(small.run, series=series.with_flags(flags))
+    whole, fewer = moments_of(small.run, fitted.reduction), moments_of(marked, fitted.reduction)
+    assert len(whole) - len(fewer) == 3
+
+
+def test_without_a_cycler_log_there_is_no_smoother(small: Small, fitted: Fitted) -> None:
+    with pytest.raises(BadData, match="no cycler log"):
+        campaign_of(replace(small.run, log=None), fitted.reduction, fitted.calibrated)
+
+
+def test_a_charge_that_moves_no_lithium_is_found(
+    small: Small, campaign: Campaign, fitted: Fitted
+) -> None:
+    """A cycler that counts 3 % too much on charge alone shows as a loss of the charge moved."""
+    assert small.run.log is not None
+    log = small.run.log
+    inflated = replace(log, current_ua=np.where(log.current_ua > 0, 1.03, 1.0) * log.current_ua)
+    run = replace(small.run, log=inflated)
+    false = campaign_of(run, fitted.reduction, fitted.calibrated, wander=Wander())
+    shared, states = starting_point(campaign, fitted.inversion)
+    line = linearise(campaign, shared, states)
+    found = filter_linear(false, line.evidence, line, false.steps)
+    loss = false.cell.place("loss")
+    error = float(np.sqrt(found.shared_covariance[loss, loss]))
+    # 3 % of the charge half of the way is 1.5 % of all charge moved; the prior is 0 +- 0.5 %.
+    assert found.shared[loss] > 3.0 * error
+    assert found.shared[loss] == pytest.approx(0.015, abs=0.006)
+
+
+def test_the_slow_clock_runs_fast_at_first() -> None:
+    ticks = slow_clock(np.array([0.0, 2.0, 6.0, 15.0, 40.0, 600.0]))
+    assert ticks == pytest.approx([0, 1, 2, 3, 4, 7])
+    assert slow_clock(np.array([950.0]))[0] == pytest.approx(8.0)
+
+
+def test_later_moves_are_those_of_the_whole_campaign(campaign: Campaign) -> None:
+    whole = moves(campaign.cell, campaign.moments, Wander())
+    late = moves(campaign.cell, campaign.moments, Wander(), first=len(whole) - 4)
+    for one, other in zip(whole[-4:], late, strict=True):
+        assert one.noise == pytest.approx(other.noise)
+        assert one.push == pytest.approx(other.push)
+
+
+def test_the_same_campaign_gives_the_same_numbers(campaign: Campaign, fitted: Fitted) -> None:
+    shared, states = starting_point(campaign, fitted.inversion)
+    one, two = linearise(campaign, shared, states), linearise(campaign, shared, states)
+    assert np.array_equal(one.gradient, two.gradient)
+    assert one.deviance == pytest.approx(two.deviance, rel=0, abs=0)
