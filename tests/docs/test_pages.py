@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from lidepth.analysis import parameters
+from lidepth.analysis.campaign.motion import Wander
 from lidepth.files.tables import LEDGER_COLUMNS
 from lidepth.model.spectra import Quality
 from lidepth.show.figures import FIGURES
@@ -76,6 +78,23 @@ def test_every_prior_is_stated(tables: ModuleType) -> None:
         if name.isupper() and isinstance(getattr(parameters, name), float)
     }  # fmt: skip
     assert set(tables.PRIORS) == constants
+
+
+def test_every_width_of_the_wander_is_stated() -> None:
+    rows = {
+        line.rsplit("`", 2)[1]: line
+        for line in page("physics/campaign.md").splitlines()
+        if line.startswith("| ") and line.rstrip(" |").endswith("`")
+    }
+    wander = asdict(Wander())
+    stated = {"offset_kev": "0.5 keV"} | {
+        name: f"{100 * width:g} %" for name, width in wander.items()
+        if name not in ("offset_kev", "idle_days")
+    }  # fmt: skip
+    for name, width in stated.items():
+        assert f"| {width} |" in rows[name], name
+    assert f"{wander['idle_days']:g} days (`idle_days`)" in page("physics/campaign.md")
+    assert wander["offset_kev"] == 0.5
 
 
 @pytest.mark.parametrize("verb", VERBS)

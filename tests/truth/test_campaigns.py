@@ -55,6 +55,10 @@ class Outcome:
     def rows(self, state: str) -> NDArray[np.bool_]:
         return self.analysis.ledgers["default"].rows_of(state)
 
+    @property
+    def smooth_residual(self) -> Floats:
+        return self._percent(self.analysis.ledgers["smooth"].values) - self.true
+
     @staticmethod
     def _percent(uah: Floats) -> Floats:
         return 100.0 * np.asarray(uah) / FIRST_CHARGE_UAH
@@ -67,7 +71,7 @@ def analysed(folder: Path, name: str, source: str) -> Outcome:
     file = folder / "campaigns" / name / "experiment.yaml"
     if not file.is_file():
         pytest.skip(f"no campaign at {file}")
-    analysis = analyze(read_run(file), stopping_source(source))
+    analysis = analyze(read_run(file), stopping_source(source), smoother=True)
     cycles = {
         row["cycle"]: row
         for row in json.loads((folder / "campaigns" / f"{name}.truth.json").read_text())["ledger"]
@@ -169,6 +173,34 @@ def test_silicon_that_moved_is_found_and_silicon_that_stayed_is_not(outcome: Out
         assert silicon.amount_1e15.max() < 0.5 * silicon.film_1e15
     else:
         assert silicon.significance > 0.0
+
+
+SMOOTH_RMSE_LIMIT = (2.0, 2.0, 0.8)
+
+
+def test_the_smoother_is_right_to_two_per_cent_of_the_first_charge(outcome: Outcome) -> None:
+    """The agreed limits, over all rows of a campaign; 0.8 for the cathode."""
+    miss = outcome.smooth_residual
+    assert np.all(np.sqrt((miss**2).mean(axis=0)) <= SMOOTH_RMSE_LIMIT)
+
+
+def test_the_smoother_s_total_intervals_hold_the_truth(outcome: Outcome) -> None:
+    """95 % intervals, at least 85 % of rows: rows share errors, so they miss together."""
+    std = 100.0 * outcome.analysis.ledgers["smooth"].std / FIRST_CHARGE_UAH
+    inside = np.abs(outcome.smooth_residual) <= 1.96 * std + 1e-3
+    assert np.all(inside.mean(axis=0) >= 0.85), inside.mean(axis=0)
+
+
+def test_the_smoother_carries_moved_silicon(outcome: Outcome) -> None:
+    """A quarter of the film (62.5e15/cm2) has moved in ``thirty``, none in ``still``."""
+    track = outcome.analysis.track
+    assert track is not None
+    amount, std = track.nuisances[-1, 3], track.nuisances_std[-1, 3]
+    if outcome.name == "thirty":
+        assert amount > 2.0 * std
+        assert abs(amount - 62.5) < 3.0 * std
+    elif outcome.name == "still":
+        assert abs(amount) < 2.0 * std
 
 
 def test_spectra_are_explained(outcome: Outcome) -> None:
