@@ -15,6 +15,7 @@ from lidepth.cli import (
     demo,
     export,
     import_,
+    plan,
     schema,
     simulate,
     stopping,
@@ -80,6 +81,7 @@ app.command("cycler", help=cycler.HELP)(cycler.cycler_verb)
 app.command("demo", help=demo.HELP)(demo.demo_verb)
 app.command("export", help=export.HELP)(export.export_verb)
 app.command("import", help=import_.HELP)(import_.import_verb)
+app.command("plan", help=plan.HELP)(plan.plan_verb)
 app.command("simulate", help=simulate.HELP)(simulate.simulate_verb)
 app.command("stopping", help=stopping.HELP)(stopping.stopping_verb)
 app.command("schema", help=schema.HELP)(schema.schema_verb)

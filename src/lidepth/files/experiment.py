@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -22,6 +22,7 @@ from lidepth.files.experiment_text import (
     CellText,
     CyclerText,
     DataText,
+    DescriptionText,
     ExperimentText,
     InstrumentText,
     LayerText,
@@ -99,6 +100,19 @@ class Experiment:
     text: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """Sample and instrument of an experiment.yaml; ``data`` is None where it names no files."""
+
+    title: str
+    stack: Stack
+    instrument: Instrument
+    area_cm2: float
+    area_rel_std: float
+    data: DataPaths | None
+    source: str
+
+
 def read_experiment(path: str | Path) -> Experiment:
     """Read and check an experiment.yaml.
 
@@ -114,19 +128,7 @@ def parse_experiment(content: str, file: Path) -> Experiment:
 
     Raises what ``read_experiment`` raises.
     """
-    tree, lines = load_yaml(content, file)
-
-    def place(dotted: str) -> str:
-        known = dotted
-        while known and known not in lines:
-            known = re.sub(r"(\.?[^.\[]+|\[\d+\])$", "", known)
-        line = f", line {lines[known]}" if known in lines and known else ""
-        return f"{file}{line}, {dotted}"
-
-    try:
-        text = ExperimentText.model_validate(tree)
-    except ValidationError as error:
-        raise _as_bad_input(error, place) from error
+    text, place = _validated(content, file, ExperimentText)
     return Experiment(
         title=text.title,
         stack=_stack(text.cell, place),
@@ -137,6 +139,45 @@ def parse_experiment(content: str, file: Path) -> Experiment:
         source=str(file),
         text=content,
     )
+
+
+def read_description(path: str | Path) -> Description:
+    """Read what an experiment.yaml says of sample and instrument alone, for planning.
+
+    Neither data nor roles of layers need be there.  Raises what ``read_experiment`` raises.
+    """
+    file = Path(path)
+    content = read_text(file, limit_bytes=MAX_BYTES)
+    text, place = _validated(content, file, DescriptionText)
+    return Description(
+        title=text.title,
+        stack=_stack(text.cell, place, roles=False),
+        instrument=_instrument(text.instrument, place),
+        area_cm2=_area(text.cell, place),
+        area_rel_std=_share(text.cell.area_uncertainty, place("cell.area_uncertainty")),
+        data=_paths(text.data, file.parent, place) if text.data is not None else None,
+        source=str(file),
+    )
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def _validated(content: str, file: Path, model: type[T]) -> tuple[T, Place]:
+    """Check the keys of a text; return it, and what says where in the file a key is."""
+    tree, lines = load_yaml(content, file)
+
+    def place(dotted: str) -> str:
+        known = dotted
+        while known and known not in lines:
+            known = re.sub(r"(\.?[^.\[]+|\[\d+\])$", "", known)
+        line = f", line {lines[known]}" if known in lines and known else ""
+        return f"{file}{line}, {dotted}"
+
+    try:
+        return model.model_validate(tree), place
+    except ValidationError as error:
+        raise _as_bad_input(error, place) from error
 
 
 def json_schema() -> dict[str, Any]:
@@ -192,13 +233,13 @@ def _share(text: object, where: str, *, most: float = 1.0) -> float:
     return share
 
 
-def _stack(cell: CellText, place: Place) -> Stack:
+def _stack(cell: CellText, place: Place, *, roles: bool = True) -> Stack:
     layers = tuple(_layer(text, f"cell.stack[{i}]", place) for i, text in enumerate(cell.stack))
     try:
         stack = Stack(layers=layers)
     except LidepthError as error:
         raise error.at(place("cell.stack")) from error
-    for role in ROLES:
+    for role in ROLES if roles else ():
         if role not in [layer.role for layer in layers]:
             raise BadInput(
                 f"no layer has the role {role!r}", where=place("cell.stack"),

@@ -163,6 +163,12 @@ class ExperimentText(_Keys):
     data: DataText
 
 
+class DescriptionText(ExperimentText):
+    """The same of a measurement that is only planned."""
+
+    data: DataText | None = None  # type: ignore[assignment]  # a plan has none yet
+
+
 MODELS: dict[str, type[BaseModel]] = {
     "": ExperimentText, "cell": CellText, "cell.stack": LayerText, "instrument": InstrumentText,
     "instrument.detector": DetectorText, "instrument.calibration": CalibrationText,

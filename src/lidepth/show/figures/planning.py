@@ -1,0 +1,68 @@
+"""A plan as a picture: error against counting time, one panel per question."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lidepth.analysis.planning.answer import Answer
+from lidepth.show.drawing import Drawing, NothingToDraw
+from lidepth.show.style import BLACK, BLUE, GREEN, GREY, VERMILLION, bare, new_figure, styled
+
+_COLUMNS = 2
+_HOUR_S = 3600.0
+
+
+@styled
+def planning(answers: Sequence[Answer]) -> Drawing:
+    """Draw what each question reaches with time, what it needs, and what no time goes below."""
+    if not answers:
+        raise NothingToDraw("no question was asked")
+    columns = min(len(answers), _COLUMNS)
+    rows = math.ceil(len(answers) / columns)
+    figure = new_figure(3.55 * columns, 2.5 * rows + 0.2)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    data: dict[str, Any] = {}
+    for number, (axes, answer) in enumerate(zip(panels, answers, strict=False), start=1):
+        _panel(axes, answer)
+        data |= {f"time_h_{number}": answer.time_s / _HOUR_S, f"error_{number}": answer.curve}
+        data |= {f"target_{number}": np.array([answer.target])}
+    for axes in panels[len(answers) :]:
+        axes.set_visible(False)
+    return Drawing(
+        name="planning",
+        title="Plan",
+        figure=figure,
+        data=data,
+        caption=(
+            "Standard uncertainty against time, one panel per question. Dashed: what the question "
+            "needs; dotted: what no counting time goes below, with stack, scale and priors as they "
+            "are; circle: the plan as it stands; diamond: the least time that suffices. Thin: "
+            "counting alone, falling as one over the root of the time."
+        ),
+    )
+
+
+def _panel(axes: Any, answer: Answer) -> None:
+    hours = answer.time_s / _HOUR_S
+    axes.loglog(hours, answer.curve, color=BLUE)
+    # Through the first point: what the error would be if more counts were all it took.
+    root = answer.curve[0] * np.sqrt(hours[0] / hours)
+    axes.loglog(hours, root, color=GREY, lw=0.5)
+    axes.axhline(answer.target, color=VERMILLION, ls="--", lw=0.8)
+    axes.axhline(answer.floor, color=BLACK, ls=":", lw=0.8)
+    axes.plot([answer.planned_s / _HOUR_S], [answer.error], "o", color=BLUE, mfc="white", ms=5)
+    need = answer.need("counting time")
+    if need.possible and hours[0] <= need.value / _HOUR_S <= hours[-1]:
+        axes.plot([need.value / _HOUR_S], [answer.target], "D", color=GREEN, ms=4)
+    drawn = np.concatenate([answer.curve, [answer.target, answer.floor, answer.error]])
+    finite = drawn[np.isfinite(drawn) & (drawn > 0)]
+    axes.set_ylim(0.6 * float(finite.min()), 1.7 * float(finite.max()))
+    axes.set_title(answer.question)
+    axes.set_xlabel(f"{answer.time_label} (h)")
+    unit = f" ({answer.unit})" if answer.unit else ""
+    axes.set_ylabel(f"error{unit}")
+    bare(axes)
