@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rich.markup import escape
 from rich.table import Table
 
 from lidepth.analysis.planning.answer import Answer, Need
 
-_HEAD = ("question", "error", "needed", "without\ncoulometry", "counting\ntime", "cycles",
-         "distance", "FWHM", "limited by")  # fmt: skip
+_HEAD = ("", "error", "needed", "without\ncoulometry", "counting\ntime", "cycles", "distance",
+         "FWHM")  # fmt: skip
 _STEPS_S = (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 0.0))
 _NEVER = "—"
 
@@ -22,16 +21,14 @@ def plan_table(answers: Sequence[Answer]) -> Table:
     alone = any(math.isfinite(answer.alone) for answer in answers)
     for name in _HEAD:
         if alone or not name.startswith("without"):
-            table.add_column(name, justify="left" if name in ("question", "limited by") else "right")
-    for answer in answers:
+            table.add_column(name, justify="right")
+    for number, answer in enumerate(answers, start=1):
         needs = {need.name: need for need in answer.needs}
-        cells = [escape(answer.question), _amount(answer.error, answer.unit),
-                 _amount(answer.target, answer.unit)]  # fmt: skip
+        cells = [str(number), *(_amount(v, answer.unit) for v in (answer.error, answer.target))]
         cells += [_amount(answer.alone, answer.unit)] if alone else []
         cells += [
             need_words(needs.get(name)) for name in ("counting time", "cycles", "distance", "FWHM")
         ]
-        cells.append(limits_words(answer))
         table.add_row(*cells, style=None if answer.enough else "yellow")
     return table
 
@@ -39,9 +36,10 @@ def plan_table(answers: Sequence[Answer]) -> Table:
 def plan_lines(answers: Sequence[Answer]) -> list[str]:
     """Return a sentence per question, and what was assumed."""
     lines = []
-    for answer in answers:
-        lines.append(f"{answer.question}: {verdict(answer)}")
-        lines += [f"  {remark}" for remark in answer.remarks]
+    for number, answer in enumerate(answers, start=1):
+        lines.append(f"{number}  {answer.question}: {verdict(answer)}")
+        lines.append(f"   limited by {limits_words(answer)}")
+        lines += [f"   {remark}" for remark in answer.remarks]
     return lines
 
 
@@ -59,7 +57,8 @@ def verdict(answer: Answer) -> str:
         for need in answer.needs
         if need.possible and need.name != "counting time"
     ]
-    words = f"no counting time suffices ({reached}): the error stays above {floor}"
+    nothing = "no number of cycles" if "cycles" in answer.time_label else "no counting time"
+    words = f"{nothing} suffices ({reached}): the error stays above {floor}"
     if others:
         return f"{words}; what would: " + " or ".join(others)
     cause = next((name for name, _ in answer.limits if name != "counting"), "counting")

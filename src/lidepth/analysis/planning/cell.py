@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +24,7 @@ from lidepth.analysis.forward import (
 from lidepth.analysis.grid import DepthGrid, ElectrolyteBasis
 from lidepth.analysis.invert import STEP_BULK, lithium_per_uah, working_model
 from lidepth.analysis.parameters import shared_parameters, with_working
-from lidepth.analysis.planning.information import Design, state_information
+from lidepth.analysis.planning.information import Companion, Design, state_information
 from lidepth.analysis.planning.protocol import BACKGROUND_SHARE, Description, Protocol
 from lidepth.model.result import Run
 from lidepth.model.spectra import SpectrumSeries
@@ -43,6 +44,7 @@ EDGE_NM = 40.0
 """Standard deviation of the edge of a planned interlayer, where nothing else is said."""
 
 _FINE_NM = 10.0
+_FALLING_NM = 150.0  # e-fold of lithium lost to the electrolyte, for the state's own response
 _POINTS = 8
 
 
@@ -129,9 +131,9 @@ def pristine_setting(seconds: float = 1.0) -> Setting:
     return Setting(exposure=seconds, live_s=seconds)
 
 
-def worked_setting(cycle: float) -> Setting:
-    """Circumstances of one second of a state at the end of the run, when drifts are largest."""
-    return Setting(exposure=1.0, live_s=1.0, run_fraction=1.0, cycle=cycle)
+def worked_setting(cycle: float, cycles: float) -> Setting:
+    """Circumstances of one second of a state in one cycle of so many."""
+    return Setting(exposure=1.0, live_s=1.0, run_fraction=cycle / cycles, cycle=cycle)
 
 
 def amounts_design(cell: PlannedCell, *, anode: float, electrolyte: float) -> Design:
@@ -141,23 +143,19 @@ def amounts_design(cell: PlannedCell, *, anode: float, electrolyte: float) -> De
     parameters are in the units of the fits, amounts in 1e15 Li/cm2.
     """
     model = working_model(cell.run, cell.model)
-    shared = extended(cell, model)
-    state = np.zeros(model.state_size)
-    state[ANODE] = anode * cell.first_1e15
-    state[CATHODE] = (anode + electrolyte) * cell.first_1e15
-    heights = np.exp(-model.basis.knots_nm / 150.0)
     _, _, hats = model.lithium_maps
-    state[HATS:] = heights * electrolyte * cell.first_1e15 / float(hats.sum(axis=0) @ heights)
+    heights = np.exp(-model.basis.knots_nm / _FALLING_NM)
+    heights /= float(hats.sum(axis=0) @ heights)
     deviation = model.basis.covariance(amplitude=DEVIATION_AMPLITUDE, bulk=DEVIATION_BULK)
     _, _, prior = state_prior(model, flux_std=cell.protocol.monitor_std, deviation=deviation)
     local = LOCAL + tuple(f"hat:{i}" for i in range(model.hats))
-    return _design(cell, model, shared, state, local, prior)
+    return _design(cell, model, (anode, electrolyte), heights, local, prior)
 
 
 def amount_rows(cell: PlannedCell) -> dict[str, Floats]:
     """Rows of lithium per region in the parameters of ``amounts_design``, 1e15/cm2."""
     model = working_model(cell.run, cell.model)
-    lift = model.lift(worked_setting(cell.protocol.cycles))
+    lift = model.lift(worked_setting(cell.protocol.cycles, cell.protocol.cycles))
     _, _, hats = model.lithium_maps
     rows = np.zeros((3, model.state_size))
     rows[0, ANODE] = rows[2, CATHODE] = 1.0
@@ -181,17 +179,14 @@ def slab_design(
         cell, thickness_nm=thickness_nm, edge_nm=edge_nm, lithium_1e15=lithium_1e15,
         columns=len(names),
     )  # fmt: skip
-    shared = extended(cell, model)
-    state = np.zeros(model.state_size)
-    state[ANODE] = anode * cell.first_1e15
-    state[CATHODE] = state[ANODE] + lithium_1e15
-    state[HATS] = lithium_1e15
     deviation = np.eye(len(names))
     _, _, prior = state_prior(model, flux_std=cell.protocol.monitor_std, deviation=deviation)
     prior[HATS:, HATS:] = 0.0
     bulk = STEP_BULK * cell.run.stack.layer("electrolyte").element_1e15("Li")
     prior[HATS + 1, HATS + 1] = bulk**-2
-    return _design(cell, model, shared, state, LOCAL + names, prior)
+    amounts = (anode, lithium_1e15 / cell.first_1e15)
+    heights = np.eye(len(names))[0]
+    return _design(cell, model, amounts, heights, LOCAL + names, prior)
 
 
 def slab_model(
@@ -278,20 +273,56 @@ def extended(cell: PlannedCell, model: ForwardModel) -> Floats:
 
 
 def _design(
-    cell: PlannedCell, model: ForwardModel, shared: Floats, state: Floats,
+    cell: PlannedCell, model: ForwardModel, amounts: tuple[float, float], heights: Floats,
     local: tuple[str, ...], prior: Floats,
 ) -> Design:  # fmt: skip
-    setting = worked_setting(cell.protocol.cycles)
-    n = model.state_size
-    pristine = state_information(
-        model, shared, pristine_setting(), np.zeros(n), cell.mask
-    )[n:, n:]  # fmt: skip
+    """Design of the last discharged state, with the other states of the run.
+
+    ``amounts`` of anode and electrolyte, as fractions of the first charge; ``heights`` (hats,) how
+    one unit of lithium lies in the electrolyte.
+    """
+    shared, n = extended(cell, model), model.state_size
+    cycles = cell.protocol.cycles
+
+    def told(cycle: float, anode: float, electrolyte: float) -> tuple[Floats, Floats]:
+        state = np.zeros(n)
+        state[ANODE] = anode * cell.first_1e15
+        state[CATHODE] = (anode + electrolyte) * cell.first_1e15
+        state[HATS:] = electrolyte * cell.first_1e15 * heights
+        setting = worked_setting(cycle, cycles)
+        information = state_information(model, shared, setting, state, cell.mask)
+        return information, _ties(cell, model, setting, state)
+
+    per_second, ties = told(cycles, *amounts)
+    pristine = state_information(model, shared, pristine_setting(), np.zeros(n), cell.mask)
     return Design(
-        local=local, shared=model.parameters.names,
-        per_second=state_information(model, shared, setting, state, cell.mask),
-        local_prior=prior, shared_prior=model.parameters.precision, pristine=pristine,
-        ties=_ties(cell, model, setting, state),
+        local=local, shared=model.parameters.names, per_second=per_second, local_prior=prior,
+        shared_prior=model.parameters.precision, pristine=pristine[n:, n:], ties=ties,
+        companions=tuple(_companions(told, amounts, cycles)),
     )  # fmt: skip
+
+
+def _companions(
+    told: Callable[[float, float, float], tuple[Floats, Floats]], amounts: tuple[float, float],
+    cycles: int,
+) -> list[Companion]:  # fmt: skip
+    """The other states of a run: charged ones, and discharged ones before the last.
+
+    Taken at the last cycle and half-way, where half of the loss is; each stands for half of them.
+    """
+    anode, electrolyte = amounts
+    middle = max(cycles / 2.0, 1.0)
+    kinds = [
+        (cycles, 1.0 - electrolyte, electrolyte, cycles - cycles // 2),
+        (middle, 1.0 - 0.5 * electrolyte, 0.5 * electrolyte, cycles // 2),
+        (middle, anode, 0.5 * electrolyte, cycles - 1),
+    ]
+    companions = []
+    for cycle, at_anode, at_electrolyte, number in kinds:
+        if number > 0:
+            per_second, ties = told(cycle, at_anode, at_electrolyte)
+            companions.append(Companion(per_second=per_second, ties=ties, number=float(number)))
+    return companions
 
 
 def _ties(cell: PlannedCell, model: ForwardModel, setting: Setting, state: Floats) -> Floats:

@@ -221,7 +221,7 @@ def growth_design(cell: PlannedCell, *, most_cycles: int, place: str = "charge")
             )
             state[HATS] = lithium
             state[CATHODE] = state[ANODE] + lithium
-            setting = worked_setting(cycle)
+            setting = worked_setting(cycle, most_cycles)
             row.append(state_information(model, shared, setting, state, cell.mask))
         tables.append(row)
         if not names:

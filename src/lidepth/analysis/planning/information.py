@@ -8,7 +8,7 @@ whole is an arrow, as in analysis.fit; states that are all alike need only one b
     var(q'x + r's) = q' a^-1 q / m + g C_s g',      g = r - q' a^-1 b
 
 for the mean over m states of t seconds each, with t_p seconds of the pristine cell (self-
-calibration) and Gaussian priors P.
+calibration) and Gaussian priors P.  Other states of the run add their c - b' a^-1 b to C_s^-1.
 """
 
 from __future__ import annotations
@@ -25,8 +25,22 @@ from lidepth.analysis.sensitivity import shared_jacobian
 from lidepth.errors import BadData
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Known = Callable[[str], bool]
 
 _STARVED = 1e-12  # counts per s in a bin, below which its information is left out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Companion:
+    """Another state of the same run: what it tells of the shared parameters.
+
+    ``per_second`` and ``ties`` as in Design; ``number`` how many there are of its kind.
+    """
+
+    per_second: Floats
+    ties: Floats
+    number: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +50,8 @@ class Design:
     ``local`` (n) and ``shared`` (p) are the names of the parameters; ``per_second`` (n + p, n + p)
     the information of one second; ``local_prior`` (n, n) and ``shared_prior`` (p, p) precisions;
     ``pristine`` (p, p) the information of one second of the pristine cell; ``ties`` (k, n + p)
-    relations believed of each state, each divided by its standard uncertainty.
+    relations believed of each state, each divided by its standard uncertainty; ``companions`` the
+    other states of the run.
     """
 
     local: tuple[str, ...]
@@ -46,32 +61,47 @@ class Design:
     shared_prior: Floats
     pristine: Floats
     ties: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    companions: tuple[Companion, ...] = ()
 
     def std(
         self, row: Floats, *, count_s: float, pristine_s: float = 0.0, states: float = 1.0,
-        known: Callable[[str], bool] | None = None, tied: bool = True,
+        known: Known | None = None, tied: bool = True, others_tied: bool | None = None,
+        others_s: float = 0.0, more: float = 1.0,
     ) -> float:  # fmt: skip
         """Standard uncertainty of ``row`` (n + p,) times the parameters, mean of ``states``.
 
-        ``known`` tells, by name, which parameters are taken as known.  Raises BadData when the
-        data and the priors leave the combination open.
+        ``known`` tells, by name, which parameters are taken as known; ``tied`` whether the ties
+        of the states hold, ``others_tied`` those of the companions (None: the same), each
+        counted for ``others_s``, their numbers multiplied by ``more``.  Raises BadData when the data and the priors leave the
+        combination open.
         """
         free = np.array([not (known and known(name)) for name in self.local + self.shared])
         n = len(self.local)
-        whole = count_s * self.per_second
-        whole[:n, :n] += self.local_prior
-        if tied and self.ties.size:
-            whole = whole + self.ties.T @ self.ties
         at, border = free[:n], free[n:]
-        a = whole[:n, :n][np.ix_(at, at)]
-        b = whole[:n, n:][np.ix_(at, border)]
-        c = whole[n:, n:][np.ix_(border, border)]
-        q, r = row[:n][at], row[n:][border]
-        inverse = inverted(a)
-        g = r - q @ inverse @ b
+        inverse, b, schur = self._block(self.per_second, self.ties, count_s, free, tied=tied)
         common = (self.shared_prior + pristine_s * self.pristine)[np.ix_(border, border)]
-        covariance = inverted(common + states * (c - b.T @ inverse @ b))
-        return float(np.sqrt(q @ inverse @ q / states + g @ covariance @ g))
+        common = common + states * schur
+        together = tied if others_tied is None else others_tied
+        for one in self.companions:
+            *_, schur = self._block(one.per_second, one.ties, others_s, free, tied=together)
+            common = common + more * one.number * schur
+        q, r = row[:n][at], row[n:][border]
+        g = r - q @ inverse @ b
+        return float(np.sqrt(q @ inverse @ q / states + g @ inverted(common) @ g))
+
+    def _block(
+        self, per_second: Floats, ties: Floats, count_s: float, free: Bools, *, tied: bool
+    ) -> tuple[Floats, Floats, Floats]:
+        """Of one state: a^-1, b and c - b' a^-1 b, of the free parameters only."""
+        n = len(self.local)
+        whole = count_s * per_second
+        whole[:n, :n] += self.local_prior
+        if tied and ties.size:
+            whole = whole + ties.T @ ties
+        whole = whole[np.ix_(free, free)]
+        k = int(np.count_nonzero(free[:n]))
+        inverse, b = inverted(whole[:k, :k]), whole[:k, k:]
+        return inverse, b, whole[k:, k:] - b.T @ inverse @ b
 
 
 def inverted(matrix: Floats) -> Floats:

@@ -23,11 +23,11 @@ from lidepth.analysis.planning.cell import (
     slab_design,
 )
 from lidepth.analysis.planning.growth import GrowthDesign, growth_design
-from lidepth.analysis.planning.information import Design
+from lidepth.analysis.planning.information import Design, Known
 from lidepth.analysis.planning.layers import LayerModel, layer_model
 from lidepth.analysis.planning.protocol import Description, Protocol
 from lidepth.analysis.planning.questions import Question
-from lidepth.analysis.planning.solve import Knobs, Known, answer, error_or_infinite, largest
+from lidepth.analysis.planning.solve import Knobs, answer, error_or_infinite, largest
 from lidepth.errors import BadInput
 from lidepth.physics.stopping import StoppingSource
 
@@ -169,7 +169,9 @@ class ByDesign:
         return self.scale * design.std(
             self.row(design), count_s=rate * at.count_s, states=at.cycles,
             pristine_s=rate * self.bench.protocol.pristine_s, known=given,
-            tied=tied and self.coulometry,
+            tied=tied and self.coulometry, others_tied=tied and self.bench.protocol.tied,
+            others_s=rate * self.bench.protocol.rest_s,
+            more=max(at.cycles / self.bench.protocol.cycles, 1.0),
         )  # fmt: skip
 
 

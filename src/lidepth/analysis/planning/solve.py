@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol as Shape
 
@@ -11,24 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.analysis.planning.answer import Answer, Need
+from lidepth.analysis.planning.information import Known
 from lidepth.errors import BadData
 
 Floats = NDArray[np.float64]
-Known = Callable[[str], bool]
 
 FOREVER_S = 1e10
 _SHORTEST_S = 1.0
 _MOST_STATES = 1000
-FWHM_KEV = (5.0, 8.0, 12.0, 18.0, 27.0, 40.0)
+FWHM_KEV = (5.0, 10.0, 18.0, 30.0, 50.0)
 NEARNESS = (0.25, 0.4, 0.63, 1.0, 1.6, 2.5)
 """Distances tried, as multiples of the planned one."""
 _CURVE = 25
+_SMALL_SHARE = 0.005
 
+BESIDE = "what lies beside"
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("flux of the state", ("flux of the state",)),
     ("energy scale", ("offset of the state", "offset", "gain", "offset_drift", "gain_drift")),
     ("stack", ("areal", "content", "area")),
-    ("what lies beside", ("anode", "cathode", "interlayer", "bulk", "thickness", "edge", "hat",
+    (BESIDE, ("anode", "cathode", "interlayer", "bulk", "thickness", "edge", "hat",
                           "profile", "amount", "bin")),
     ("stopping", ("stopping", "shape", "bend", "triton", "eps_li")),
     ("moved silicon", ("silicon", "silicon_depth")),
@@ -233,14 +235,26 @@ def largest(values: Sequence[float], errors: Sequence[float], target: float) -> 
 
 
 def _limits(asked: Asked, knobs: Knobs) -> tuple[tuple[str, float], ...]:
+    """What limits the error, and the share of its variance that goes when that is known.
+
+    "Counting" is the share that is left when everything but amounts of lithium is known.
+    """
     whole = asked.std(knobs) ** 2
-    counting = asked.std(knobs, lambda name: not asked.asked(name)) ** 2 / whole
-    found = [("counting", counting)]
+    amounts = dict(GROUPS)[BESIDE]
+    counting = asked.std(knobs, lambda name: not (asked.asked(name) or _in(name, amounts)))
+    found = [("counting", counting**2 / whole)]
     for group, members in GROUPS:
+        if group == BESIDE and asked.tied():
+            continue  # conservation and the charge make the others the same as what is asked
+
         def known(name: str, members: tuple[str, ...] = members) -> bool:
-            return not asked.asked(name) and (name in members or name.split(":")[0] in members)
+            return not asked.asked(name) and _in(name, members)
 
         share = 1.0 - asked.std(knobs, known) ** 2 / whole
-        if share > 0.005:
+        if share > _SMALL_SHARE:
             found.append((group, share))
     return tuple(sorted(found, key=lambda pair: -pair[1]))
+
+
+def _in(name: str, members: tuple[str, ...]) -> bool:
+    return name in members or name.split(":")[0] in members
