@@ -209,11 +209,11 @@ def _geometry(given: dict[str, float]) -> Geometry | None:
 
 def _rate(text: Described, given: dict[str, float], geometry: Geometry | None) -> float:
     from lidepth.analysis.planning import rate_per_1e15
-    from lidepth.analysis.planning.layers import isotope_1e15
+    from lidepth.analysis.planning.layers import within_reach_1e15
     from lidepth.errors import BadData, UsageError
 
     isotope = text.instrument.isotope
-    atoms = sum(isotope_1e15(layer, isotope) for layer in text.stack)
+    atoms = within_reach_1e15(text.stack, isotope)
     if not atoms > 0:
         raise BadData(f"no layer holds {isotope}", where=f"{text.source}, cell.stack",
                       expected="a layer with the element in its formula")  # fmt: skip
@@ -241,9 +241,7 @@ def _protocol(changes: dict[str, float], cycles: int | None, *, tied: bool) -> P
         return Protocol(**changes, **({"cycles": cycles} if cycles else {}), tied=tied)  # type: ignore[arg-type]
 
 
-def _usual(
-    described: Description, protocol: Protocol, source: StoppingSource
-) -> list[Question]:
+def _usual(described: Description, protocol: Protocol, source: StoppingSource) -> list[Question]:
     from lidepth.analysis.planning import parse_question
     from lidepth.analysis.planning.layers import layer_model
 
@@ -300,7 +298,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "needs": [
             {name: _known(value) for name, value in asdict(need).items()} for need in answer.needs
         ],
-        "limits": {name: share for name, share in answer.limits},
+        "limits": dict(answer.limits), "floor_limits": dict(answer.floor_limits),
         "time_s": answer.time_s.tolist(), "curve": [_known(v) for v in answer.curve.tolist()],
         "remarks": list(answer.remarks),
     }  # fmt: skip

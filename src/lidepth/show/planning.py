@@ -13,6 +13,7 @@ _HEAD = ("", "error", "needed", "without\ncoulometry", "counting\ntime", "cycles
          "FWHM")  # fmt: skip
 _STEPS_S = (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 0.0))
 _NEVER = "—"
+_WORTH_SAYING = 0.05
 
 
 def plan_table(answers: Sequence[Answer]) -> Table:
@@ -38,14 +39,16 @@ def plan_lines(answers: Sequence[Answer]) -> list[str]:
     lines = []
     for number, answer in enumerate(answers, start=1):
         lines.append(f"{number}  {answer.question}: {verdict(answer)}")
-        lines.append(f"   limited by {limits_words(answer)}")
+        lines.append(f"   limited by {limits_words(answer.limits)}")
         lines += [f"   {remark}" for remark in answer.remarks]
     return lines
 
 
 def verdict(answer: Answer) -> str:
     """Say whether the plan suffices, and if not, what would."""
-    reached = f"{_amount(answer.error, answer.unit)} of {_amount(answer.target, answer.unit)} needed"
+    reached = (
+        f"{_amount(answer.error, answer.unit)} of {_amount(answer.target, answer.unit)} needed"
+    )
     if answer.enough:
         return f"the plan suffices ({reached})"
     if answer.reachable:
@@ -61,13 +64,12 @@ def verdict(answer: Answer) -> str:
     words = f"{nothing} suffices ({reached}): the error stays above {floor}"
     if others:
         return f"{words}; what would: " + " or ".join(others)
-    cause = next((name for name, _ in answer.limits if name != "counting"), "counting")
-    return f"{words}; what limits it is: {cause}"
+    return f"{words}, set by {limits_words(answer.floor_limits)}"
 
 
-def limits_words(answer: Answer, most: int = 2) -> str:
+def limits_words(limits: Sequence[tuple[str, float]], most: int = 2) -> str:
     """Return the leading limits with the share of the variance that each holds."""
-    shown = [(name, share) for name, share in answer.limits if share >= 0.05][:most]
+    shown = [(name, share) for name, share in limits if share >= _WORTH_SAYING][:most]
     return ", ".join(f"{name} {100 * share:.0f} %" for name, share in shown)
 
 

@@ -40,7 +40,7 @@ class Answer:
     (NaN where there is none to leave out); ``floor`` what no counting time goes below.
     ``time_s`` (k,) and ``curve`` (k,) are the error against counting time.  ``limits`` pairs what
     limits the error with the share of its variance that would go if that were known exactly (they
-    need not add up to one).
+    need not add up to one); ``floor_limits`` the same of the floor.
     """
 
     question: str
@@ -56,6 +56,7 @@ class Answer:
     time_label: str
     needs: tuple[Need, ...]
     limits: tuple[tuple[str, float], ...]
+    floor_limits: tuple[tuple[str, float], ...]
     remarks: tuple[str, ...] = ()
 
     @property

@@ -98,9 +98,7 @@ def planned_run(described: Description) -> Run:
     )  # fmt: skip
 
 
-def planned_cell(
-    described: Description, protocol: Protocol, source: StoppingSource
-) -> PlannedCell:
+def planned_cell(described: Description, protocol: Protocol, source: StoppingSource) -> PlannedCell:
     """Build the model of a described cell; raises BadData when no alpha leaves it."""
     run = planned_run(described)
     model = build_model(run, source, cycles=protocol.cycles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,7 @@ def resolution_design(model: LayerModel, *, depth_nm: float, width_nm: float) ->
     cuts = first + width_nm * np.arange(math.ceil((bottom - first) / width_nm) + 2)
     inside = (cuts > top + 0.25 * width_nm) & (cuts < bottom - 0.25 * width_nm)
     cuts = np.concatenate([[top], cuts[inside], [bottom]])
-    bins = [_overlap(model, a, b) * model.content_1e15 for a, b in zip(cuts, cuts[1:], strict=False)]
+    bins = [_overlap(model, a, b) * model.content_1e15 for a, b in pairwise(cuts)]
     others = [_layer_shape(model, n) for n in model.holders if n != host]
     here = int(np.searchsorted(cuts, depth_nm) - 1)
     names = [f"bin:{k}" for k in range(len(bins))]

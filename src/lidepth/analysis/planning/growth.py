@@ -238,4 +238,3 @@ def growth_design(cell: PlannedCell, *, most_cycles: int, place: str = "charge")
         residue=protocol.residue, current_ua=protocol.current_ua, rest_s=protocol.rest_s,
         place=place,
     )  # fmt: skip
-

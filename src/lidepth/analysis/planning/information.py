@@ -72,8 +72,8 @@ class Design:
 
         ``known`` tells, by name, which parameters are taken as known; ``tied`` whether the ties
         of the states hold, ``others_tied`` those of the companions (None: the same), each
-        counted for ``others_s``, their numbers multiplied by ``more``.  Raises BadData when the data and the priors leave the
-        combination open.
+        counted for ``others_s``, their numbers multiplied by ``more``.  Raises BadData when the
+        data and the priors leave the combination open.
         """
         free = np.array([not (known and known(name)) for name in self.local + self.shared])
         n = len(self.local)

@@ -35,8 +35,11 @@ Floats = NDArray[np.float64]
 SCALE = ("offset", "gain")
 _FWHM_PER_SIGMA = 2.3548200450309493
 _LEAST_KEV = 150.0  # below, a line is lost in the noise of any detector
-_CELL_NM = 25.0
-_MOST_CELLS = 240
+_FINE_FWHM_KEV = 12.0  # bins are fine enough for detectors better than the planned one
+_CELL_NM = 12.0
+_MOST_CELLS = 200
+_THIN_NM = 5.0  # one cell is enough
+_REACH_NM = 40e3  # no product of these reactions but the triton leaves from deeper
 _STEP = 1e-3  # of a logarithm: a second-order difference is then good to 1e-6
 _STEP_KEV = 0.02
 _BACKGROUND_EFOLD_KEV, _BACKGROUND_CENTRE_KEV, _FLAT = 60.0, 300.0, 0.01
@@ -78,6 +81,11 @@ class LayerModel:
     rate: float
     background: float
     protocol: Protocol
+
+    def with_fwhm(self, fwhm_kev: float) -> LayerModel:
+        """Return the same stack before a detector of another resolution."""
+        detector = replace(self.instrument.detector, fwhm_kev=fwhm_kev)
+        return replace(self, instrument=replace(self.instrument, detector=detector))
 
     @property
     def holders(self) -> tuple[int, ...]:
@@ -210,26 +218,23 @@ class LayerModel:
         return np.asarray((above - below) / (2.0 * step))
 
 
-def layer_model(
-    described: Description, protocol: Protocol, source: StoppingSource
-) -> LayerModel:
+def layer_model(described: Description, protocol: Protocol, source: StoppingSource) -> LayerModel:
     """Cut the stack and tabulate; raises BadData when no layer in reach holds the isotope."""
     stack, instrument = described.stack, described.instrument
-    layer, depth_nm = _cells(stack)
-    content = np.zeros(layer.size)
-    for n, film in enumerate(stack):
-        inside = layer == n
-        share = np.diff(depth_nm)[inside] / film.thickness_nm
-        content[inside] = isotope_1e15(film, instrument.isotope) * share
-    if not np.any(content > 0):
+    held = [isotope_1e15(film, instrument.isotope) for film in stack]
+    if not any(held):
         raise BadData(
             f"no layer holds {instrument.isotope}", where="cell.stack",
             expected="a layer with the element in its formula",
             remedy="check instrument.isotope and the formulas of the layers",
         )  # fmt: skip
+    layer, depth_nm = _cells(stack, max(n for n, atoms in enumerate(held) if atoms > 0))
+    per_nm = np.array([atoms / film.thickness_nm for atoms, film in zip(held, stack, strict=True)])
+    content = per_nm[layer] * np.diff(depth_nm)
     lines = _lines(stack, instrument, source, depth_nm)
     scale = instrument.calibration
-    per_bin = max(int(instrument.detector.fwhm_kev / 4.0 / scale.gain_kev), 1)
+    finest = min(instrument.detector.fwhm_kev, _FINE_FWHM_KEV)
+    per_bin = max(int(finest / 4.0 / scale.gain_kev), 1)
     channels = np.arange(0, described.usable_channels + 1, per_bin, dtype=np.float64)
     background = described.background
     if math.isnan(background):
@@ -250,15 +255,31 @@ def isotope_1e15(film: Layer, isotope: str) -> float:
     return film.element_1e15(symbol) * fraction
 
 
-def _cells(stack: Stack) -> tuple[NDArray[np.int64], Floats]:
-    whole = float(stack.interfaces_nm[-1])
-    size = max(_CELL_NM, whole / _MOST_CELLS)
+def within_reach_1e15(stack: Stack, isotope: str) -> float:
+    """Atoms of the isotope from which particles can leave at all, 1e15/cm2."""
+    tops = stack.interfaces_nm[:-1]
+    seen = [
+        min(max((_REACH_NM - top) / film.thickness_nm, 0.0), 1.0)
+        for film, top in zip(stack, tops.tolist(), strict=True)
+    ]
+    atoms = [isotope_1e15(film, isotope) for film in stack]
+    return float(np.dot(seen, atoms))
+
+
+def _cells(stack: Stack, deepest: int) -> tuple[NDArray[np.int64], Floats]:
+    """Cut the layers down to the deepest that holds the isotope, no further than any particle."""
+    bottom = min(float(stack.interfaces_nm[deepest + 1]), _REACH_NM)
+    size = max(_CELL_NM, bottom / _MOST_CELLS)
     layer: list[int] = []
     edges = [0.0]
-    for n, film in enumerate(stack):
-        parts = max(math.ceil(film.thickness_nm / size), 1 if film.thickness_nm < 5.0 else 4)
+    for n, film in enumerate(stack.layers[: deepest + 1]):
+        thickness = min(film.thickness_nm, bottom - edges[-1])
+        if thickness <= 0:
+            break
+        parts = max(math.ceil(thickness / size), 1 if thickness < _THIN_NM else 4)
+        top = edges[-1]
         layer += [n] * parts
-        edges += [edges[-1] + film.thickness_nm * (k + 1) / parts for k in range(parts)]
+        edges += [top + thickness * (k + 1) / parts for k in range(parts)]
     return np.array(layer, dtype=np.int64), np.array(edges)
 
 
@@ -308,6 +329,8 @@ def _slant(
     """Variance from scattering and from the spread of exit angles; (cells + 1,)."""
     if instrument.exit_angle_deg == 0 and instrument.exit_angle_spread_deg == 0:
         return np.zeros(depth_nm.size)
+    faces = int(np.searchsorted(stack.interfaces_nm, depth_nm[-1] - 1e-6))
+    stack = Stack(layers=stack.layers[: max(faces, 1)])
     transport = stack_transport(
         stack, source, product.projectile, exit_angle_deg=instrument.exit_angle_deg
     )

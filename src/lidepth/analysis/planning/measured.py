@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -60,6 +61,6 @@ def habits(run: Run) -> dict[str, float]:
 def _inner_rests(steps: Sequence[Step]) -> list[Step]:
     return [
         step
-        for before, step in zip(steps, steps[1:], strict=False)
+        for before, step in pairwise(steps)
         if step.kind == "rest" and before.kind in ("charge", "discharge")
     ]

@@ -74,6 +74,7 @@ class Bench:
     protocol: Protocol
     source: StoppingSource
     _cells: dict[float, PlannedCell] = field(default_factory=dict)
+    _layers: dict[float, LayerModel] = field(default_factory=dict)
 
     @cached_property
     def spread_deg(self) -> float:
@@ -114,13 +115,12 @@ class Bench:
 
     def layers(self, at: Knobs) -> LayerModel:
         """Any stack before this detector."""
-        instrument = self.described.instrument
-        detector = replace(instrument.detector, fwhm_kev=at.fwhm_kev)
-        instrument = replace(
-            instrument, detector=detector, exit_angle_spread_deg=self.spread_at(at.nearness)
-        )
-        described = replace(self.described, instrument=instrument)
-        return layer_model(described, self.protocol, self.source)
+        spread = self.spread_at(at.nearness)
+        if spread not in self._layers:
+            instrument = replace(self.described.instrument, exit_angle_spread_deg=spread)
+            described = replace(self.described, instrument=instrument)
+            self._layers[spread] = layer_model(described, self.protocol, self.source)
+        return self._layers[spread].with_fwhm(at.fwhm_kev)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,9 +201,7 @@ class ByGrowth:
         key = (at.nearness if self.bench.spread_deg > 0 else 1.0, at.fwhm_kev)
         if key not in self._made:
             most = max(4 * self.bench.protocol.cycles, 100)
-            self._made[key] = growth_design(
-                self.bench.cell(at), most_cycles=most, place=self.place
-            )
+            self._made[key] = growth_design(self.bench.cell(at), most_cycles=most, place=self.place)
         return self._made[key]
 
     def seconds(self, cycles: int) -> float:

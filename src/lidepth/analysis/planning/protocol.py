@@ -14,7 +14,7 @@ from lidepth.model.stack import Stack
 HOUR_S = 3600.0
 
 BACKGROUND_SHARE = 5e-3
-"""Background at 300 keV, counts/s/keV, per count/s of one kind of particle, where no spectrum tells.
+"""Background at 300 keV, counts/s/keV per count/s of one kind of particle, for want of a spectrum.
 
 Assumed, with an e-fold of 60 keV; it weighs on what lies deepest alone."""
 
@@ -95,7 +95,9 @@ class Protocol:
         if not (math.isfinite(self.rest_s) and self.rest_s >= 0):
             raise OutOfRange(f"a rest of {self.rest_s!r} s cannot be", expected="zero or more")
         if not (0 <= self.residue < 1 and 0 < self.loss < 1 and self.residue + self.loss < 1):
-            raise OutOfRange("residue and loss are fractions of the first charge", expected="0 to 1")
+            raise OutOfRange(
+                "residue and loss are fractions of the first charge", expected="0 to 1"
+            )
         if self.first_charge_uah <= 0:
             raise OutOfRange(f"a first charge of {self.first_charge_uah!r} uAh", expected="> 0")
 

@@ -117,6 +117,7 @@ def answer(asked: Asked, knobs: Knobs, *, question: str, distance_cm: float) -> 
         planned_s=asked.seconds(int(knobs.cycles)) if asked.by_cycles else knobs.count_s,
         time_label="beam time of the cycles" if asked.by_cycles else "counting time of a state",
         needs=tuple(_needs(asked, knobs, distance_cm)), limits=_limits(asked, knobs),
+        floor_limits=_limits(asked, endless),
         remarks=asked.remarks,
     )  # fmt: skip
 

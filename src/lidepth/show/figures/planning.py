@@ -41,7 +41,7 @@ def planning(answers: Sequence[Answer]) -> Drawing:
             "Standard uncertainty against time, one panel per question. Dashed: what the question "
             "needs; dotted: what no counting time goes below, with stack, scale and priors as they "
             "are; circle: the plan as it stands; diamond: the least time that suffices. Thin: "
-            "counting alone, falling as one over the root of the time."
+            "counting alone, everything but the lithium known, as one over the root of the time."
         ),
     )
 
@@ -49,8 +49,8 @@ def planning(answers: Sequence[Answer]) -> Drawing:
 def _panel(axes: Any, answer: Answer) -> None:
     hours = answer.time_s / _HOUR_S
     axes.loglog(hours, answer.curve, color=BLUE)
-    # Through the first point: what the error would be if more counts were all it took.
-    root = answer.curve[0] * np.sqrt(hours[0] / hours)
+    counting = answer.error * math.sqrt(dict(answer.limits)["counting"])
+    root = counting * np.sqrt(answer.planned_s / _HOUR_S / hours)
     axes.loglog(hours, root, color=GREY, lw=0.5)
     axes.axhline(answer.target, color=VERMILLION, ls="--", lw=0.8)
     axes.axhline(answer.floor, color=BLACK, ls=":", lw=0.8)
@@ -63,6 +63,5 @@ def _panel(axes: Any, answer: Answer) -> None:
     axes.set_ylim(0.6 * float(finite.min()), 1.7 * float(finite.max()))
     axes.set_title(answer.question)
     axes.set_xlabel(f"{answer.time_label} (h)")
-    unit = f" ({answer.unit})" if answer.unit else ""
-    axes.set_ylabel(f"error{unit}")
+    axes.set_ylabel(f"error ({answer.unit})" if answer.unit else "error of the contrast")
     bare(axes)
