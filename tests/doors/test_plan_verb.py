@@ -136,3 +136,19 @@ def test_a_description_may_lack_data_and_roles_and_an_experiment_may_not(tmp_pat
         read_experiment(file)
     with pytest.raises(UnknownKey, match="isotop"):
         read_description(written(tmp_path, BORON.replace("isotope:", "isotop:")))
+
+
+@pytest.mark.nightly
+def test_the_example_of_the_documentation_still_says_what_it_prints(lidepth, tmp_path):
+    page = Path(__file__).resolve().parents[2] / "docs" / "planning.md"
+    words = ("--rate", "10 1/s", "--count", "1 h", "--charge", "60 uAh", "--json")
+    answer = lidepth("plan", written(tmp_path, CELL), *words)
+    assert answer.exit_code == 0, answer.stderr
+    for one in json.loads(answer.stdout)["answers"]:
+        (row,) = [
+            line for line in page.read_text(encoding="utf-8").splitlines()
+            if line.startswith(f"| {one['question']} |")
+        ]  # fmt: skip
+        printed = float(row.split("|")[2].split()[0])
+        # Printed to three digits.
+        assert one["error"] == pytest.approx(printed, rel=5e-3)

@@ -101,4 +101,4 @@ def _amount(value: float, unit: str) -> str:
     if not math.isfinite(value):
         return ""
     short = "%" if unit.startswith("%") else unit.replace("uAh", "µAh")
-    return f"{value:.2g} {short}".strip()
+    return f"{value:.3g} {short}".strip()

@@ -40,9 +40,8 @@ class Geometry:
     @property
     def solid_angle_sr(self) -> float:
         """Solid angle of the detector seen from the middle of the spot."""
-        radius2 = self.detector_cm2 / math.pi
-        return 2.0 * math.pi * (1.0 - self.distance_cm / math.hypot(self.distance_cm,
-                                                                    math.sqrt(radius2)))  # fmt: skip
+        slant_cm = math.hypot(self.distance_cm, math.sqrt(self.detector_cm2 / math.pi))
+        return 2.0 * math.pi * (1.0 - self.distance_cm / slant_cm)
 
     @property
     def angle_spread_deg(self) -> float:
