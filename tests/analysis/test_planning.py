@@ -29,7 +29,7 @@ from lidepth.analysis.planning.layers import isotope_1e15, layer_model
 from lidepth.analysis.planning.measured import describe_run, habits
 from lidepth.analysis.planning.questions import EXAMPLES, SEEN_SIGMA
 from lidepth.analysis.planning.solve import largest
-from lidepth.errors import BadData, BadInput, OutOfRange
+from lidepth.errors import BadData, BadInput, OutOfRange, UsageError
 from lidepth.model.calibration import Calibration
 from lidepth.model.instrument import Detector, Instrument
 from lidepth.model.stack import Stack
@@ -591,9 +591,9 @@ def test_nitrogen_is_planned_by_its_protons():
 
 
 def test_what_a_stack_cannot_answer_is_refused_by_name():
-    with pytest.raises(BadInput, match="about a lithium cell"):
+    with pytest.raises(UsageError, match="about a lithium cell"):
         plan(boron(), Protocol(), SOURCE, [parse_question("growth only on charge")])
-    with pytest.raises(BadInput, match="no layer is called"):
+    with pytest.raises(UsageError, match="no layer is called"):
         plan(boron(), Protocol(), SOURCE, [parse_question("2 % in BPSG")])
     with pytest.raises(BadData, match="holds no 10B"):
         plan(boron(), Protocol(), SOURCE, [parse_question("2 % in SiO2")])

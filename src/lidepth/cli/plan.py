@@ -136,8 +136,7 @@ def plan_verb(
         stated = {name: given[option] for name, option in changes.items() if option in given}
         protocol = _protocol(habits | stated, cycles, tied=coulometry)
         asked = asked or _usual(described, protocol, source)
-        with as_usage("--question"):
-            answers = plan(described, protocol, source, asked, progress=bars.staged())
+        answers = plan(described, protocol, source, asked, progress=bars.staged())
     files = _write(out, answers, force=force) if out is not None else []
     _answer(answers, described, protocol, files, as_json=as_json)
 

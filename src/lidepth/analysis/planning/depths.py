@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lidepth.analysis.planning.information import Design
 from lidepth.analysis.planning.layers import LayerModel, isotope_1e15
-from lidepth.errors import BadData, BadInput
+from lidepth.errors import BadData, UsageError
 
 Floats = NDArray[np.float64]
 
@@ -20,7 +20,10 @@ _FINEST_NM, _COARSEST_NM = 5.0, 2000.0
 
 
 def named_layer(model: LayerModel, name: str) -> int:
-    """Place of the layer with this name, role or material; raises BadInput with those there are."""
+    """Place of the layer with this name, role or material.
+
+    Raises UsageError, with those there are, and BadData for one that holds no isotope.
+    """
     wanted = name.strip().lower()
     for n, film in enumerate(model.stack):
         if wanted in (film.name.lower(), film.role or "", film.material.formula.lower()):
@@ -31,7 +34,7 @@ def named_layer(model: LayerModel, name: str) -> int:
                         model.stack.layers[k].name for k in model.holders),
                 )  # fmt: skip
             return n
-    raise BadInput(
+    raise UsageError(
         f"no layer is called {name!r}", where="--question",
         expected="one of " + ", ".join(film.name for film in model.stack),
     )  # fmt: skip

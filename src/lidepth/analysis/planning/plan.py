@@ -28,7 +28,7 @@ from lidepth.analysis.planning.layers import LayerModel, layer_model
 from lidepth.analysis.planning.protocol import Description, Protocol
 from lidepth.analysis.planning.questions import Question
 from lidepth.analysis.planning.solve import Knobs, answer, error_or_infinite, largest
-from lidepth.errors import BadInput
+from lidepth.errors import UsageError
 from lidepth.physics.stopping import StoppingSource
 
 Floats = NDArray[np.float64]
@@ -47,7 +47,7 @@ def plan(
 ) -> tuple[Answer, ...]:
     """Answer every question about a measurement as described and planned.
 
-    Raises BadInput for a question that does not go with the stack, and BadData where the spectra
+    Raises UsageError for a question that does not go with the stack, and BadData where the spectra
     could never decide.
     """
     bench = Bench(described=described, protocol=protocol, source=source)
@@ -221,7 +221,7 @@ class ByGrowth:
 
 def _asked(bench: Bench, question: Question) -> ByDesign | ByGrowth:
     if question.for_cells and not bench.described.has_roles:
-        raise BadInput(
+        raise UsageError(
             f"{question.text!r} is about a lithium cell", where="--question",
             expected="layers with role: anode, role: electrolyte, role: cathode, and 6Li",
             remedy="ask for '2 % in LAYER', 'layer of 20 nm at 300 nm' or 'resolution at 300 nm'",
