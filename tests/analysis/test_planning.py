@@ -22,7 +22,12 @@ from lidepth.analysis.planning import (
     rate_per_1e15,
 )
 from lidepth.analysis.planning import cell as cells
-from lidepth.analysis.planning.depths import content_design, thin_layer_design
+from lidepth.analysis.planning.depths import (
+    ADDED,
+    content_design,
+    resolution_design,
+    thin_layer_design,
+)
 from lidepth.analysis.planning.growth import GrowthDesign, growth_design
 from lidepth.analysis.planning.information import Companion, Design, poisson_information
 from lidepth.analysis.planning.layers import isotope_1e15, layer_model
@@ -391,7 +396,6 @@ def test_finer_cells_hold_the_same_atoms_and_change_no_bound(reference):
 def test_beliefs_are_those_of_the_default_method():
     assert cells.DEVIATION_AMPLITUDE == invert._DEVIATION_AMPLITUDE
     assert cells.DEVIATION_BULK == invert._DEVIATION_BULK
-    assert cells.CONSERVATION == invert._CONSERVATION
     assert cells.COULOMB_FLOOR_UAH == invert._COULOMB_FLOOR_UAH
     assert Protocol().monitor_std == invert._MONITOR_STABILITY
 
@@ -550,29 +554,50 @@ def test_a_better_detector_sees_a_thin_layer_sooner():
 
 
 def test_a_nearer_detector_counts_more_until_its_exit_angles_blur():
-    question = [parse_question("layer of 20 nm at 300 nm")]
-    near, clean = (
-        plan(replace(boron(spread_deg=spread), geometry=geometry), Protocol(), SOURCE, question)[0]
-        for spread, geometry in (
-            (6.0, Geometry(distance_cm=5.0, detector_cm2=3.0)), (0.0, None),
-        )
-    )  # fmt: skip
-    assert near.need("distance").unit == "cm"
+    question = [parse_question("layer of 20 nm at 300 nm at 20 sigma")]
+    protocol = Protocol(count_s=36000.0)
+    clean, blurred = (
+        plan(boron(spread_deg=spread), protocol, SOURCE, question)[0] for spread in (0.0, 9.0)
+    )
     assert clean.need("distance").unit == "x"
     # Without any spread the error goes with the distance itself, as long as counting limits.
-    assert clean.error == pytest.approx(near.error, rel=0.2)
+    nearer = clean.need("distance").value
+    assert nearer < 1.0
+    assert nearer == pytest.approx(clean.target / clean.error, rel=0.15)
+    # Exit angles spread the more the nearer: the same error takes a nearer place, or none does.
+    assert clean.error < blurred.error
+    assert not blurred.need("distance").value > nearer
+
+
+def test_a_distance_is_told_in_cm_where_the_geometry_is_known():
+    geometry = Geometry(distance_cm=15.0, detector_cm2=3.0)
+    described = replace(boron(), geometry=geometry)
+    (answer,) = plan(described, Protocol(), SOURCE, [parse_question("3 % in B0.1Si0.9O1.95")])
+    need = answer.need("distance")
+    assert (need.unit, need.planned) == ("cm", 15.0)
+    assert need.possible
 
 
 def test_finer_bins_are_known_worse_and_the_plan_says_which_it_reaches():
     protocol = Protocol(count_s=36000.0)
-    fine, coarse = plan(
-        boron(), protocol, SOURCE,
-        [parse_question("resolution of 40 nm at 350 nm to 10 %"),
-         parse_question("resolution of 120 nm at 350 nm to 10 %")],
-    )  # fmt: skip
-    assert fine.error > 2.0 * coarse.error
-    reached = float(fine.remarks[0].split("bins of ")[1].split(" nm")[0])
-    assert (40.0 if fine.error > 10.0 else 0.0) < reached < (120.0 if coarse.enough else 1e9)
+    (answer,) = plan(
+        boron(), protocol, SOURCE, [parse_question("resolution of 60 nm at 350 nm to 10 %")]
+    )
+    model = layer_model(boron(), protocol, SOURCE)
+    errors = []
+    for width_nm in (40.0, 60.0, 120.0):
+        design = resolution_design(model, depth_nm=350.0, width_nm=width_nm)
+        row = np.zeros(len(design.local) + len(design.shared))
+        row[design.local.index(ADDED)] = 1.0
+        errors.append(100.0 * design.std(row, count_s=36000.0))
+    assert errors[0] > 2.0 * errors[2]
+    assert answer.error == pytest.approx(errors[1], rel=1e-6)
+    reached = float(answer.remarks[0].split("bins of ")[1].split(" nm")[0])
+    design = resolution_design(model, depth_nm=350.0, width_nm=reached)
+    row = np.zeros(len(design.local) + len(design.shared))
+    row[design.local.index(ADDED)] = 1.0
+    # Bins come in whole numbers, so that their error is no smooth function of the width: 20 %.
+    assert 100.0 * design.std(row, count_s=36000.0) == pytest.approx(10.0, rel=0.2)
 
 
 def test_nitrogen_is_planned_by_its_protons():
