@@ -393,13 +393,6 @@ def test_finer_cells_hold_the_same_atoms_and_change_no_bound(reference):
         assert bounds(cell, 1.0) == pytest.approx(usual, rel=0.01)
 
 
-def test_beliefs_are_those_of_the_default_method():
-    assert cells.DEVIATION_AMPLITUDE == invert._DEVIATION_AMPLITUDE
-    assert cells.DEVIATION_BULK == invert._DEVIATION_BULK
-    assert cells.COULOMB_FLOOR_UAH == invert._COULOMB_FLOOR_UAH
-    assert Protocol().monitor_std == invert._MONITOR_STABILITY
-
-
 def test_information_between_cycles_is_nearly_linear(reference):
     design = growth_design(reference, most_cycles=30)
     denser = growth_design(reference, most_cycles=8)  # cycles 1, 2, 4, 8 in place of 1, 3, 10, 30

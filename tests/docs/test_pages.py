@@ -19,7 +19,7 @@ from lidepth.show.figures import FIGURES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
-VERBS = ("analyze", "cycler", "import", "simulate", "demo", "stopping", "cite", "schema")
+VERBS = ("analyze", "cycler", "import", "plan", "simulate", "demo", "stopping", "cite", "schema")
 
 
 @pytest.fixture(scope="module")

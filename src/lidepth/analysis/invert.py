@@ -24,13 +24,13 @@ Floats = NDArray[np.float64]
 # Prior widths of one step of the electrolyte's mean profile and of one state's deviation from it,
 # as fractions of the electrolyte's own lithium at the interface and in the bulk (docs/why/0003).
 STEP_AMPLITUDE, STEP_BULK = 0.25, 0.004
-_DEVIATION_AMPLITUDE, _DEVIATION_BULK = 0.05, 0.002
+DEVIATION_AMPLITUDE, DEVIATION_BULK = 0.05, 0.002
 
-_MONITOR_STABILITY = 0.003  # how well a beam monitor follows the beam on the cell over a run
+MONITOR_STABILITY = 0.003  # how well a beam monitor follows the beam on the cell over a run
 _UNMONITORED = 0.05  # how well a reactor's beam holds without a monitor
 _UNCOUNTED_CYCLE = 2.0  # without a log any state may be one in which silicon has moved
 CONSERVATION = 0.002  # lithium that leaves the stack under the beam, of the first charge
-_COULOMB_FLOOR_UAH = 5e-4  # rounding of a logged current
+COULOMB_FLOOR_UAH = 5e-4  # rounding of a logged current
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +119,7 @@ def working_model(run: Run, model: ForwardModel) -> ForwardModel:
 
 def _observations(
     run: Run, model: ForwardModel, calibrated: Calibrated, reduction: Reduction, *, tied: bool,
-    conserved: bool, amplitude: float = _DEVIATION_AMPLITUDE, bulk: float = _DEVIATION_BULK,
+    conserved: bool, amplitude: float = DEVIATION_AMPLITUDE, bulk: float = DEVIATION_BULK,
 ) -> list[Observation]:  # fmt: skip
     deviation = model.basis.covariance(amplitude=amplitude, bulk=bulk)
     last = max((state.time_s for state in reduction.states), default=1.0)
@@ -146,7 +146,7 @@ def _setting(
     if monitored:
         exposure = state.monitor / (pristine.monitor / pristine.live_s)
         counting = 1.0 / state.monitor + 1.0 / pristine.monitor
-        std = math.sqrt(counting + _MONITOR_STABILITY**2)
+        std = math.sqrt(counting + MONITOR_STABILITY**2)
     setting = Setting(
         exposure=exposure, live_s=state.live_s, run_fraction=state.time_s / last_s,
         cycle=float(state.cycle) if run.log is not None else _UNCOUNTED_CYCLE,
@@ -173,7 +173,7 @@ def _ties(
         # The charge is the whole cell's; its lithium per area goes down as the area goes up.
         row = np.zeros(len(model.parameters))
         row[model.parameters.index["area"]] = per_uah * state.charge_uah
-        std = per_uah * math.hypot(state.charge_std_uah, _COULOMB_FLOOR_UAH)
+        std = per_uah * math.hypot(state.charge_std_uah, COULOMB_FLOOR_UAH)
         ties.append(
             Tie(state_row=cathode, shared_row=row, value=per_uah * state.charge_uah, std=std)
         )

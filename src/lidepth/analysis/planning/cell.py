@@ -22,7 +22,15 @@ from lidepth.analysis.forward import (
     Setting,
 )
 from lidepth.analysis.grid import DepthGrid, ElectrolyteBasis
-from lidepth.analysis.invert import CONSERVATION, STEP_BULK, lithium_per_uah, working_model
+from lidepth.analysis.invert import (
+    CONSERVATION,
+    COULOMB_FLOOR_UAH,
+    DEVIATION_AMPLITUDE,
+    DEVIATION_BULK,
+    STEP_BULK,
+    lithium_per_uah,
+    working_model,
+)
 from lidepth.analysis.parameters import shared_parameters, with_working
 from lidepth.analysis.planning.information import Companion, Design, state_information
 from lidepth.analysis.planning.protocol import BACKGROUND_SHARE, Description, Protocol
@@ -34,10 +42,6 @@ Floats = NDArray[np.float64]
 
 LOCAL = ("flux of the state", "offset of the state", "background of the state", "anode", "cathode")
 SLAB = ("interlayer", "bulk", "thickness", "edge")
-
-# As the default method believes of one state (analysis.invert; tests hold the two together).
-DEVIATION_AMPLITUDE, DEVIATION_BULK = 0.05, 0.002
-COULOMB_FLOOR_UAH = 5e-4
 
 EDGE_NM = 40.0
 """Standard deviation of the edge of a planned interlayer, where nothing else is said."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lidepth.analysis.invert import MONITOR_STABILITY
 from lidepth.analysis.planning.beam import Geometry
 from lidepth.errors import OutOfRange
 from lidepth.model.instrument import Instrument
@@ -82,7 +83,7 @@ class Protocol:
     rest_s: float = HOUR_S
     residue: float = 0.06
     loss: float = 0.22
-    monitor_std: float = 0.003
+    monitor_std: float = MONITOR_STABILITY
     reference_std: float = 0.01
     tied: bool = True
 
