@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import h5netcdf
 import numpy as np
 import pytest
 
@@ -94,6 +95,18 @@ def test_the_ledger_has_the_promised_columns_and_comes_back(
     assert table["cycle"] == [1, 1, 1, 1]
     np.testing.assert_allclose(table["balance_uAh"][:2], [-1 / 3, 2 / 3], rtol=1e-5)
     np.testing.assert_allclose(table["balance_std_uAh"], 3**0.5, rtol=1e-5)
+
+
+def test_the_results_of_one_of_several_detectors_name_it(
+    analysis: Analysis, tmp_path: Path
+) -> None:
+    series = replace(analysis.run.series, detector="PIPS-2")
+    one = replace(analysis, run=replace(analysis.run, series=series))
+    write_summary_json(tmp_path / "summary.json", one)
+    assert json.loads((tmp_path / "summary.json").read_text())["detector"] == "PIPS-2"
+    write_profiles_nc(tmp_path / "profiles.nc", one)
+    with h5netcdf.File(tmp_path / "profiles.nc") as file:
+        assert file.attrs["detector"] == "PIPS-2"
 
 
 def test_pandas_reads_the_ledger(analysis: Analysis, tmp_path: Path) -> None:

@@ -75,6 +75,13 @@ def test_hostile_titles_are_shown_not_run(analysis, drawings):
     assert text.count("&lt;script&gt;") >= 5
 
 
+def test_one_of_several_detectors_is_named(analysis, drawings):
+    series = replace(analysis.run.series, detector="PIPS-2")
+    one = replace(analysis, run=replace(analysis.run, series=series))
+    assert "detector PIPS-2</h1>" in render_report(one, [drawings["silicon"]])
+    assert "detector" not in re.findall("<h1>.*</h1>", render_report(analysis, {}))[0]
+
+
 def test_report_says_what_the_ledger_says(page, analysis):
     table = analysis.ledgers["default"]
     row = words.last_row(table)

@@ -61,6 +61,7 @@ def as_json(analysis: Analysis, out: Path, method: str) -> dict[str, Any]:
     names = ("report.html", "ledger.csv", "profiles.nc", "summary.json", "figures")
     return {
         "title": analysis.run.title,
+        "detector": analysis.run.series.detector,
         "out": str(out),
         "files": [str(out / name) for name in names],
         "stopping": analysis.stopping,

@@ -69,6 +69,7 @@ def _attributes(analysis: Analysis) -> dict[str, str]:
     return {
         "title": run.title,
         "source": run.source,
+        "detector": run.series.detector,
         "creator": f"lidepth {__version__}",
         "stopping": analysis.stopping,
         "stack": str(analysis.stack),

@@ -112,6 +112,7 @@ def summary(analysis: Analysis) -> dict[str, Any]:
     return {
         "title": run.title,
         "source": run.source,
+        "detector": run.series.detector,
         "area_cm2": run.area_cm2,
         "area_rel_std": run.area_rel_std,
         "spectra": len(run.series),

@@ -48,6 +48,11 @@ class Run:
     clock: ClockDifference | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def label(self) -> str:
+        """The title, with the name of the detector where the run has several."""
+        return self.title + (f", detector {self.series.detector}" if self.series.detector else "")
+
 
 @dataclass(frozen=True, kw_only=True)
 class MovedSilicon:

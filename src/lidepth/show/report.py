@@ -77,7 +77,7 @@ def _content(
 ) -> dict[str, Any]:
     default = analysis.ledgers.get("default")
     return {
-        "title": analysis.run.title,
+        "title": analysis.run.label,
         "source": analysis.run.source,
         "summary": words.summary(analysis),
         "warnings": [

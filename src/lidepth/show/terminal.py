@@ -59,7 +59,7 @@ def warnings_panel(warnings: Iterable[str]) -> RenderableType:
 
 def summary_panel(analysis: Analysis) -> Panel:
     """Return the summary paragraph in a box."""
-    title = Text(analysis.run.title)
+    title = Text(analysis.run.label)
     return Panel(Text(words.summary(analysis)), title=title, title_align="left")
 
 
