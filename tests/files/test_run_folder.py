@@ -215,7 +215,7 @@ def test_a_rest_only_log_needs_a_named_pristine_period(campaign: Campaign, log_o
 def test_spectra_beyond_memory_are_refused(
     campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lidepth.files.assemble.MAX_CELLS", 100)
+    monkeypatch.setattr("lidepth.files._in_time.MAX_CELLS", 100)
     with pytest.raises(BadInput, match="memory"):
         read_run(campaign())
 

@@ -18,7 +18,7 @@ what the charge then explains, in units of chi-squared, is the gain.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +50,7 @@ class ChargeGain(NamedTuple):
 
 
 Gain = Callable[[float, float], ChargeGain]
-"""Called with an offset in s and a drift in ppm."""
+"""Called with an offset in s and a drift in ppm, or the step of a clock in s."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +133,22 @@ def _lever(lows_kev: Floats, mean: Floats, instrument: Instrument, stack: Stack)
     return sign * np.maximum(lows_kev - births[-2], 0.0) * np.sqrt(mean)
 
 
-def gain_of(signal: ChargeSignal, time_s: Floats, charge: Floats) -> Gain:
-    """The gain at an offset (s) and a drift (ppm).
+def with_change(signal: ChargeSignal, later: NDArray[np.bool_]) -> ChargeSignal:
+    """The signal with a change of any shape at one moment taken out too; ``later`` (n,)."""
+    column = np.where(later, signal.weights, 0.0)
+    slow = np.linalg.qr(np.column_stack([signal.slow, column]))[0]
+    values = signal.values - slow @ (slow.T @ signal.values)
+    return replace(signal, slow=slow, values=values)
+
+
+def gain_of(
+    signal: ChargeSignal,
+    time_s: Floats,
+    charge: Floats,
+    *,
+    later: NDArray[np.bool_] | None = None,
+) -> Gain:
+    """The gain at an offset (s) and a drift (ppm), or at a step (s) that ``later`` (n,) show.
 
     Coefficients are held to the size of ``_USUAL`` by ridge regression, so that a column that says
     little explains little; what noise alone lets the columns explain is taken
@@ -145,9 +159,10 @@ def gain_of(signal: ChargeSignal, time_s: Floats, charge: Floats) -> Gain:
     means = _means_of(time_s, np.stack([moved, kept, np.maximum.accumulate(moved)]))
     middle_s = 0.5 * float(signal.stop_s.max())
 
-    def gain(offset_s: float, drift_ppm: float) -> ChargeGain:
+    def gain(offset_s: float, second: float) -> ChargeGain:
         def back(times: Floats) -> Floats:
-            return times - offset_s - drift_ppm * 1e-6 * (times - middle_s)
+            course = 1e-6 * (times - middle_s) if later is None else later
+            return times - offset_s - second * course
 
         columns = means(back(signal.start_s), back(signal.stop_s))
         table = np.vstack([columns, columns[:1] ** 2]) * signal.weights

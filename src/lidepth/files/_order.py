@@ -27,7 +27,8 @@ class Ordered:
 
     ``order`` (n,) are their places by time; ``start`` (n,), ``stepped`` (n,) where a clock stepped
     and ``doubtful`` (n,) where two spectra claim one time are in the given order; ``notes`` say
-    what was found.
+    what was found.  ``after_back`` (n,) are the spectra after a clock ran back by ``back_s`` in
+    the order of the files, where that happened once and was not put right.
     """
 
     order: Places
@@ -35,6 +36,8 @@ class Ordered:
     stepped: Marks
     doubtful: Marks
     notes: tuple[str, ...]
+    after_back: Marks
+    back_s: float = 0.0
 
 
 def put_in_order(
@@ -85,9 +88,11 @@ def put_in_order(
             "are not used"
         )
     _note_hour_left_out(order_once, settled, real_s, zone, notes)
+    after_back, back_s = _ran_back(taken, known, settled, real_s)
     return Ordered(
-        order=order, start=settled, stepped=stepped, doubtful=doubled, notes=tuple(notes)
-    )
+        order=order, start=settled, stepped=stepped, doubtful=doubled, notes=tuple(notes),
+        after_back=after_back, back_s=back_s,
+    )  # fmt: skip
 
 
 def _slack_s(real_s: Floats) -> float:
@@ -164,6 +169,19 @@ def _doubled(order: Places, start: Times, real_s: Floats) -> tuple[Marks, Marks]
         doubled[order[i + 1]] = True
         doubled[order[i]] |= stop_s[i] - at_s[i + 1] > much_s
     return doubled, overlap
+
+
+def _ran_back(
+    taken: Places, known: list[tuple[str, int]], start: Times, real_s: Floats
+) -> tuple[Marks, float]:
+    """The spectra after the one step back in the order taken, copies too; by how much it was."""
+    pauses_s = _pauses_s(taken, start, real_s)
+    back = np.flatnonzero(pauses_s < -_slack_s(real_s))
+    if back.size != 1:
+        return np.zeros(start.size, dtype=bool), 0.0
+    after = {known[i] for i in taken[back[0] + 1 :].tolist()}
+    usual_s = float(np.median(pauses_s))
+    return np.array([key in after for key in known]), usual_s - float(pauses_s[back[0]])
 
 
 def _size(taken: Places, start: Times, real_s: Floats) -> str:
