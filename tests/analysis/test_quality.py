@@ -416,6 +416,15 @@ def test_pile_up_is_told_from_background_by_its_shape(small: Small) -> None:
     assert run.series.usable.all()
 
 
+@pytest.mark.parametrize("share", [0.02, 0.2])
+def test_pile_up_of_a_part_of_the_run_is_flagged_there(small: Small, share: float) -> None:
+    counts = np.array(small.run.series.counts)
+    counts[100:140] = pile(counts[100:140], share)
+    found = having(flag_run(changed(small.run, counts=counts)), Quality.PILE_UP)
+    # Stretches are judged that hold 60 pairs: some spectra at 2 %, one at 20 %.
+    assert set(range(105, 135)) <= set(found) <= set(range(95, 145))
+
+
 def dimmed(counts: Counts, share: float) -> Counts:
     """Every other spectrum with a share of its counts, as from a weaker beam."""
     rng = np.random.default_rng(13)

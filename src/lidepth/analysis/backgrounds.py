@@ -25,6 +25,8 @@ PILE_UP_SHARE = 1e-3
 """Share of the counts that were moved by pile-up from which it is flagged."""
 
 _FOLLOWS_SIGMA = 3.0
+_HELD_SIGMA = 3.0  # of a stretch of a run that is known to hold pile-up
+_UNEVEN = 0.5  # of the pile-up expected: lithium that moves changes it by less
 _CHUNK_COUNTS = 60.0
 _WIDTHS = 5.0
 _TAIL_KEV = 120.0  # the low-energy tail of a detector, four e-folds
@@ -137,9 +139,12 @@ def excess_of(run: Run, found: Edges, track: ScaleTrack | None) -> Excess:
     peak = _in_window(run, ranges.peak, stretch) if ranges.peak is not None else total
     rate = total / np.maximum(series.live_s, 1e-9)
     above = _in_window(run, ranges.above, stretch)
-    pairs, sigma, words = _pile_up(run, ranges, usable, rate)
-    pair_s = pairs / max(float(np.sum(rate[usable] ** 2 * series.live_s[usable])), 1e-30)
-    share = 2.0 * rate * pair_s
+    pairs = _pile_up(run, ranges, usable, rate)
+    sigma = pairs.sigma
+    square = np.where(usable, rate**2 * series.live_s, 0.0)
+    share = _shares(pairs, above, total, square, usable)
+    held = usable & (share > 0)
+    pair_s = float(np.median(0.5 * share[held] / rate[held])) if held.any() else 0.0
     low = _in_window(run, ranges.low, stretch)
     valley = _in_window(run, ranges.valley, stretch)
     changed = _changed(low, peak, usable, single=True)
@@ -151,7 +156,7 @@ def excess_of(run: Run, found: Edges, track: ScaleTrack | None) -> Excess:
     ratio, monitor_off = _monitor(run, peak, usable, particles=ranges.peak is not None)
     return Excess(
         pile_up_share=share, pile_up_sigma=sigma, pair_s=pair_s, changed=changed,
-        monitor_off=monitor_off, ratio=ratio, words=words,
+        monitor_off=monitor_off, ratio=ratio, words=pairs.words,
     )  # fmt: skip
 
 
@@ -180,12 +185,7 @@ def _changed(
     if rows.size < 8:
         return changed
     mean = counts[rows].sum() / exposure[rows].sum()
-    if single:
-        group = np.arange(rows.size)
-    else:
-        wanted = max(_CHUNK_COUNTS, float(mean * exposure[rows].sum()) / 400.0)
-        group = np.floor(np.cumsum(mean * exposure[rows]) / wanted).astype(np.int64)
-        group = np.minimum(group, max(int(group[-1]) - 1, 0))  # no short last stretch
+    group = np.arange(rows.size) if single else _stretches_of(mean * exposure[rows])
     seen = np.bincount(group, counts[rows])
     base = np.bincount(group, exposure[rows])
     filled = base > 0
@@ -222,17 +222,70 @@ def _monitor(
     return ratio, off
 
 
-def _pile_up(
-    run: Run, ranges: Windows, usable: NDArray[np.bool_], rate: Floats
-) -> tuple[float, float, tuple[str, ...]]:
-    """Pairs counted as one, the significance, and what could not be decided.
+@dataclass(frozen=True, kw_only=True)
+class _Pairs:
+    """Pairs counted as one in the usable spectra, and their significance.
+
+    ``seen`` is the share of them that lands above all particles, ``flat`` the counts there of a
+    flat background; ``words`` say what could not be decided.
+    """
+
+    number: float = 0.0
+    sigma: float = 0.0
+    seen: float = 0.0
+    flat: float = 0.0
+    words: tuple[str, ...] = ()
+
+
+def _shares(
+    pairs: _Pairs, above: Floats, total: Floats, square: Floats, usable: NDArray[np.bool_]
+) -> Floats:
+    """Share of the counts of every spectrum that pile-up moved; shape (n,).
+
+    It goes as the rate.  Where the counts above all particles contradict that, as when a rejector
+    was off for a while, each stretch is judged by its own: 0 where it shows no pile-up.
+    ``above`` and ``total`` are counts, ``square`` the squared rate times the live time, (n,).
+    """
+    whole = max(float(square.sum()), 1e-30)
+    even = 2.0 * pairs.number * square / whole / np.maximum(total, 1.0)
+    expected = pairs.number * pairs.seen * square / whole
+    rows = np.flatnonzero(usable & np.isfinite(above))
+    if pairs.sigma <= SIGMA or rows.size < 8 or not expected[rows].sum() > 0:
+        return even
+    flat = pairs.flat * total / max(float(total[usable].sum()), 1.0)
+    group = _stretches_of(expected[rows])
+    of_pairs, of_flat, seen = (np.bincount(group, one[rows]) for one in (expected, flat, above))
+    off = np.abs(seen - of_pairs - of_flat)
+    if not np.any((off > SIGMA * np.sqrt(of_pairs + of_flat + 1.0)) & (off > _UNEVEN * of_pairs)):
+        return even
+    # Where there is more than on average, shorter stretches hold enough to be judged.
+    most = float(np.max((seen - of_flat) / np.maximum(of_pairs, 1e-12)))
+    group = _stretches_of(expected[rows] * max(most, 1.0))
+    of_flat, seen = (np.bincount(group, one[rows]) for one in (flat, above))
+    more = seen - of_flat
+    held = np.where(more > _HELD_SIGMA * np.sqrt(of_flat + more.clip(0.0) + 1.0), more, 0.0)
+    found = 2.0 * held / pairs.seen / np.maximum(np.bincount(group, total[rows]), 1.0)
+    share = np.zeros(total.size)
+    share[rows] = found[group]
+    return share
+
+
+def _stretches_of(expected: Floats) -> NDArray[np.int64]:
+    """Numbers of stretches that expect ``_CHUNK_COUNTS`` each, at most 400; shape (n,)."""
+    wanted = max(_CHUNK_COUNTS, float(expected.sum()) / 400.0)
+    group = np.floor(np.cumsum(expected) / wanted).astype(np.int64)
+    return np.minimum(group, max(int(group[-1]) - 1, 0))  # no short last stretch
+
+
+def _pile_up(run: Run, ranges: Windows, usable: NDArray[np.bool_], rate: Floats) -> _Pairs:
+    """Pairs counted as one in the usable spectra.
 
     Above the highest particle the sum of all usable spectra is fitted with its own folding with
     itself, which is what pairs look like, and a flat background.  Where the rate varies enough to
     tell, an excess that follows the rate and not its square is none.
     """
     if ranges.above is None:
-        return 0.0, 0.0, ()
+        return _Pairs()
     series = run.series
     steady = usable & ((series.flags & int(Quality.GAIN_DRIFT)) == 0)
     rows = steady if steady.any() else usable
@@ -240,7 +293,7 @@ def _pile_up(
     scale = run.instrument.calibration
     first, last = int(np.ceil(ranges.above[0])), int(ranges.above[1])
     if last - first < 8 or total[first:last].sum() == 0:
-        return 0.0, 0.0, ()
+        return _Pairs()
     shape = _self_folded(total, scale.offset_kev / scale.gain_kev)
     per_bin = max(int(_BIN_KEV / scale.gain_kev), 1)
     size = (last - first) // per_bin
@@ -252,12 +305,17 @@ def _pile_up(
     pairs, std = _two_parts(seen, columns)
     sigma = pairs / std if std > 0 else 0.0
     if sigma <= SIGMA:
-        return max(pairs, 0.0), sigma, ()
+        return _Pairs(number=max(pairs, 0.0), sigma=sigma)
     part = float(columns[:, 0].sum()) / float(seen.sum())
     follows, words = _by_rate(run, ranges, rows, rate, flat=1.0 - pairs * part, std=std * part)
     if not follows:
-        return 0.0, 0.0, (words,)
-    return pairs * float(usable.sum()) / float(rows.sum()), sigma, (words,)
+        return _Pairs(words=(words,))
+    ours = float(usable.sum()) / float(rows.sum())
+    landed = float(columns[:, 0].sum())
+    return _Pairs(
+        number=pairs * ours, sigma=sigma, seen=landed,
+        flat=max(float(seen.sum()) - pairs * landed, 0.0) * ours, words=(words,),
+    )  # fmt: skip
 
 
 def _self_folded(total: Floats, zero: float) -> Floats:

@@ -197,9 +197,11 @@ def _scale_findings(
 
 def _excess_findings(run: Run, excess: Excess) -> list[Finding]:
     findings = []
-    if np.any(run.series.flags & int(Quality.PILE_UP)):
+    piled = (run.series.flags & int(Quality.PILE_UP)) != 0
+    if piled.any():
+        share = float(np.median(excess.pile_up_share[piled]))
         words = (
-            f"pairs counted as one: {100 * float(np.median(excess.pile_up_share)):.2f} % of the "
+            f"pairs counted as one: {100 * share:.2f} % of the "
             f"counts, as from a resolving time of {1e6 * excess.pair_s:.1f} us"
         )
         findings.append(_finding(run.series, "pile up", words))
