@@ -19,6 +19,7 @@ from lidepth.files.run_folder import read_run
 from lidepth.model.clock import ClockDifference
 from lidepth.model.ledger import Ledger
 from lidepth.model.result import Analysis
+from lidepth.model.spectra import Quality
 from lidepth.physics.stopping import stopping_source
 from lidepth.virtual.plan import CampaignPlan, Cycling
 from lidepth.virtual.spectra import simulate_campaign
@@ -135,11 +136,28 @@ def shift(seconds: int) -> Disturb:
     return apply
 
 
-def disturbed(folder: Path, into: Path, how: Disturb) -> Analysis:
+def set_clock(seconds: int, share: float = 0.6) -> Disturb:
+    """The clock of the spectra is set ahead after a share of them; monitor.csv has its times."""
+
+    def apply(folder: Path) -> None:
+        head, *rows = rows_of(folder / "monitor.csv")
+        first = int(share * len(rows))
+        for row in rows[first:]:
+            row[1] = str(np.datetime64(row[1]) + np.timedelta64(seconds, "s"))
+        write_rows(folder / "monitor.csv", [head, *rows])
+
+    return apply
+
+
+def copied(folder: Path, into: Path) -> Path:
     shutil.copytree(folder, into)
     for file in [into, *into.rglob("*")]:  # shared folders are read-only
         file.chmod(0o755 if file.is_dir() else 0o644)
-    how(into)
+    return into
+
+
+def disturbed(folder: Path, into: Path, how: Disturb) -> Analysis:
+    how(copied(folder, into))
     return analysed(into)
 
 
@@ -217,6 +235,34 @@ def test_a_cycler_clock_seven_minutes_late_changes_nothing_beyond_errors(
     check_shifted(found, 420)
 
 
+@pytest.mark.parametrize("seconds", [HOUR_S, -HOUR_S])
+def test_a_clock_of_the_spectra_that_was_set_is_put_right(
+    small: Path, tmp_path: Path, seconds: int
+) -> None:
+    folder = copied(small, tmp_path / "run")
+    set_clock(seconds)(folder)
+    want, found = read_run(small / "experiment.yaml"), read_run(folder / "experiment.yaml")
+    way = "ahead" if seconds > 0 else "back"
+    assert f"the clock of the spectra was set {way} by 3600 s" in found.notes[-1]
+    np.testing.assert_array_equal(found.series.start, want.series.start)
+    stepped = found.series.flags & int(Quality.CLOCK_STEP)
+    assert np.flatnonzero(stepped).tolist() == [int(0.6 * len(want.series))]
+    np.testing.assert_array_equal(found.series.flags & ~int(Quality.CLOCK_STEP), want.series.flags)
+    assert found.clock == want.clock
+
+
+def test_a_declared_clock_is_left_alone_with_a_warning(small: Path, tmp_path: Path) -> None:
+    folder = copied(small, tmp_path / "run")
+    set_clock(HOUR_S)(folder)
+    experiment = folder / "experiment.yaml"
+    experiment.write_text(experiment.read_text() + "  clock_offset: 0 s\n")
+    found = read_run(experiment)
+    assert "nothing was changed, because data.clock_offset is declared" in found.notes[-1]
+    want = read_run(small / "experiment.yaml")
+    moved = (found.series.start != want.series.start).mean()
+    assert moved == pytest.approx(0.4, abs=0.01)
+
+
 @pytest.fixture(scope="module")
 def thirty(shared: Path) -> Path:
     folder = shared / "campaigns" / "thirty"
@@ -252,3 +298,13 @@ def test_thirty_with_a_cycler_clock_off(
     found = change(undisturbed(thirty), disturbed(thirty, tmp_path / "run", shift(SHIFTS[name])))
     record_property("change", found.line(name))
     check_shifted(found, SHIFTS[name])
+
+
+@NIGHTLY
+@pytest.mark.parametrize("seconds", [420, HOUR_S, -420, -HOUR_S])
+def test_thirty_with_a_clock_of_the_spectra_that_was_set(
+    thirty: Path, tmp_path: Path, seconds: int, record_property: Record
+) -> None:
+    found = change(undisturbed(thirty), disturbed(thirty, tmp_path / "run", set_clock(seconds)))
+    record_property("change", found.line(f"set {seconds} s"))
+    check_same(found)
