@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from clock_campaigns import HOUR_S, Campaign, made, with_drift
 
-from lidepth.analysis.clock_steps import Place, SetClock, clock_step, pauses
+from lidepth.analysis.clock_steps import (
+    Place,
+    SetClock,
+    clock_step,
+    log_gaps,
+    pauses,
+    without_log_step,
+)
+from lidepth.model.cycling import CyclerLog
 from lidepth.model.spectra import SpectrumSeries
 
 DWELL_S = 480.0
@@ -105,6 +113,39 @@ def test_a_drifting_clock_is_not_taken_for_one_that_was_set() -> None:
 
 def test_too_few_counts_decide_nothing() -> None:
     assert found(later(made(6, counts=100.0), 900.0, at=60)) is None
+
+
+def jumped(log: CyclerLog, row: int, seconds: float) -> CyclerLog:
+    """The log of a clock that is set ahead after a row."""
+    later_s = np.where(np.arange(log.time.size) > row, seconds, 0.0)
+    return replace(log, time=log.time + (later_s * 1e9).astype("timedelta64[ns]"))
+
+
+# Within a charge, within the rest after it, within a discharge; in rows of a minute.
+@pytest.mark.parametrize("row", [480, 620, 800])
+def test_a_clock_of_the_cycler_that_was_set_ahead_is_put_right(
+    campaign: Campaign, row: int
+) -> None:
+    log = jumped(campaign.log, row, HOUR_S)
+    assert log_gaps(log) == [row]
+    parts = (campaign.series, log, campaign.instrument, campaign.stack)
+    found = without_log_step(*parts)
+    assert found is not None
+    right, at, step = found
+    assert at == row
+    assert abs(step.fitted_s + HOUR_S) < 4.0 * step.std_s
+    np.testing.assert_array_equal(right.time, campaign.log.time)
+    np.testing.assert_allclose(right.charge_uah, campaign.log.charge_uah, rtol=1e-12)
+
+
+def test_rows_that_were_never_written_are_no_step_of_the_clock(campaign: Campaign) -> None:
+    log = campaign.log
+    kept = np.r_[0:480, 560 : log.time.size]
+    short = CyclerLog(
+        time=log.time[kept], voltage_v=log.voltage_v[kept], current_ua=log.current_ua[kept]
+    )
+    assert log_gaps(short) == [479]
+    assert without_log_step(campaign.series, short, campaign.instrument, campaign.stack) is None
 
 
 @pytest.mark.nightly

@@ -15,6 +15,7 @@ from lidepth.analysis.quality import gaps_and_steps
 from lidepth.errors import BadData, BadInput, StoreError, WrongFormat
 from lidepth.files.raw import write_spe
 from lidepth.files.run_folder import read_run
+from lidepth.model.cycling import CyclerLog
 from lidepth.model.spectra import Quality, SpectrumSeries
 
 Campaign = Callable[..., Path]
@@ -283,3 +284,18 @@ def test_what_a_reader_remarks_is_noted_once(campaign: Campaign) -> None:
     claim(path, "2.0 -3.0 keV")
     (note,) = [note for note in read_run(path).notes if ".Spe and " in note]
     assert " more: " in note
+
+
+def test_rows_missing_from_the_log_under_current_are_said(
+    campaign: Campaign, log_of: Callable[..., CyclerLog]
+) -> None:
+    log = log_of()
+    flowing = np.flatnonzero(log.current_ua)
+    kept = np.r_[0 : flowing[5], flowing[25] : log.time.size]
+    experiment = campaign(log=CyclerLog(
+        time=log.time[kept], voltage_v=log.voltage_v[kept], current_ua=log.current_ua[kept]
+    ))  # fmt: skip
+    (note,) = read_run(experiment).notes
+    assert "no rows for 21 min" in note
+    assert "+3.5 µAh are counted" in note  # 21 min of 10 uA
+    assert read_run(campaign("whole", log=log)).notes == ()

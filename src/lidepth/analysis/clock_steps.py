@@ -1,7 +1,8 @@
-"""A clock of the spectra that was set while they were taken, found from the charge.
+"""A clock that was set while a run was recorded, found from the charge.
 
-A clock that is set ahead leaves a pause that was none, or a longer one than there was; one that is
-set back shows in the order of the files.  At each such place the spectra before it and after it
+A clock of the spectra that is set ahead leaves a pause that was none, or a longer one than there
+was; one that is set back shows in the order of the files; a clock of the cycler that is set ahead
+leaves its log without rows for so long.  At each such place the spectra before it and after it
 are laid upon the charge with an offset of their own: their difference is what the clock was set
 by.  The spectra may change their shape at that moment in any other way (somebody was at the
 instrument): such a change is fitted with it and counts for nothing.
@@ -53,6 +54,8 @@ _MOST_PAUSES = 12  # the longest; of more, short ones cannot be told apart anywa
 _MOST_PEAKS = 4  # offsets tried on either side
 _MOST_CLIMBED = 3  # pairs of them
 _FINE = 0.02  # of a dwell: steps of the climb, before the last one to the top of a parabola
+_LONG = 4.0  # usual times between rows: loggers that write when something changes vary them
+_ABOUT = 41  # rows
 _LEAST_ROWS = 8  # spectra on either side
 _SAME = 2.0  # standard errors within which a pause is taken for the step, to the second
 
@@ -92,6 +95,43 @@ def pauses(series: SpectrumSeries) -> list[Place]:
     longest = late[np.argsort(-excess_s[late], kind="stable")][:_MOST_PAUSES]
     starts = series.start_s[1:]
     return [Place(at_s=float(starts[i]), shown_s=float(excess_s[i])) for i in longest]
+
+
+def log_gaps(log: CyclerLog) -> list[int]:
+    """Rows after which the next comes four times later than is usual about there; longest first."""
+    took_s = np.diff(log.seconds(log.time[0]))
+    usual_s = _usual_s(took_s)
+    long = np.flatnonzero((took_s > _LONG * usual_s) & (took_s - usual_s > LEAST_S))
+    return [int(i) for i in long[np.argsort(-took_s[long], kind="stable")][:_MOST_PAUSES]]
+
+
+def _usual_s(took_s: Floats) -> Floats:
+    """Median of the times between rows about each row; shape as ``took_s``."""
+    from scipy.ndimage import median_filter
+
+    return np.asarray(median_filter(took_s, size=min(_ABOUT, took_s.size), mode="nearest"))
+
+
+def without_log_step(
+    series: SpectrumSeries, log: CyclerLog, instrument: Instrument, stack: Stack
+) -> tuple[CyclerLog, int, SetClock] | None:
+    """Return the log with one step of its clock taken out, the row before it and the step.
+
+    None where the charge shows none.
+    """
+    rows = log_gaps(log)
+    if not rows:
+        return None
+    took_s = np.diff(log.seconds(log.time[0]))
+    excess_s = took_s - _usual_s(took_s)
+    since_s = log.seconds(series.origin) + log_base_s(series, log)
+    places = {Place(at_s=float(since_s[row]), shown_s=-float(excess_s[row])): row for row in rows}
+    step = clock_step(series, log, instrument, stack, list(places))
+    if step is None:
+        return None
+    row = places[step.place]
+    moved = np.where(np.arange(log.time.size) > row, round(step.step_s * 1e9), 0)
+    return replace(log, time=log.time + moved.astype("timedelta64[ns]")), row, step
 
 
 def clock_step(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lidepth.analysis.clock_steps import log_gaps, without_log_step
 from lidepth.analysis.clocks import clock_difference, on_spectra_clock
 from lidepth.analysis.quality import flag_run
 from lidepth.errors import BadData
@@ -22,6 +23,8 @@ from lidepth.model.spectra import SpectrumSeries, seconds
 
 _CLOCK_SLACK_S = 1.0  # headers give whole seconds
 _MOST_REMARKS = 5
+_MOST_STEPS = 3  # a clock that is set more often than that is none
+_LACKING = 2e-3  # of the largest charge: less is within the errors of any ledger
 _COMPARED_KEV = 2700.0  # just below the tritons' birth, where a wrong gain shows most
 
 
@@ -44,6 +47,8 @@ def assemble(recorded: Recorded, experiment: Experiment, *, detector: str | None
     blanks = [one for one in ours if one.group == "background"]
     clock = None
     if log is not None:
+        log, told = _log_put_right(series, log, experiment)
+        notes += told
         clock = clock_difference(
             series, log, experiment.instrument, experiment.stack, declared_s=data.clock_offset_s
         )
@@ -60,6 +65,45 @@ def assemble(recorded: Recorded, experiment: Experiment, *, detector: str | None
         source=experiment.source, clock=clock, notes=notes,
     )  # fmt: skip
     return flag_run(run)
+
+
+def _log_put_right(
+    series: SpectrumSeries, log: CyclerLog, experiment: Experiment
+) -> tuple[CyclerLog, tuple[str, ...]]:
+    """Take out by what the clock of the cycler was set, and say where its log lacks rows."""
+    told: tuple[str, ...] = ()
+    declared = experiment.data.clock_offset_s is not None
+    while len(told) < _MOST_STEPS:
+        found = without_log_step(series, log, experiment.instrument, experiment.stack)
+        if found is None:
+            break
+        moved, row, step = found
+        when = np.datetime_as_string(log.time[row], "s")
+        told += (
+            f"the clock of the cycler was set ahead by {-step.step_s:.0f} s after {when}, as the "
+            f"charge in the spectra shows ({-step.fitted_s:.0f} ± {step.std_s:.0f} s): "
+            + ("nothing was changed, because data.clock_offset is declared" if declared else
+               "all later rows were put right; if that is wrong, declare data.clock_offset"),
+        )  # fmt: skip
+        if declared:
+            break
+        log = moved
+    return log, (*told, *_lacking(log))
+
+
+def _lacking(log: CyclerLog) -> tuple[str, ...]:
+    """Say where rows are missing while a current flows: its charge is a guess."""
+    took_h = np.diff(log.time.astype(np.int64)) / 3.6e12
+    moved_uah = log.current_ua[:-1] * took_h
+    least_uah = _LACKING * float(np.ptp(log.charge_uah))
+    return tuple(
+        f"the cycler log has no rows for {60.0 * took_h[row]:.0f} min after "
+        f"{np.datetime_as_string(log.time[row], 's')} with {log.current_ua[row]:+.3g} µA on: "
+        f"{moved_uah[row]:+.3g} µAh are counted as if it went on; if a clock was set there, "
+        "correct the times of the log"
+        for row in sorted(log_gaps(log))
+        if abs(moved_uah[row]) > least_uah
+    )
 
 
 def _remarks(records: Sequence[Record]) -> tuple[str, ...]:
