@@ -286,6 +286,21 @@ def test_what_a_reader_remarks_is_noted_once(campaign: Campaign) -> None:
     assert " more: " in note
 
 
+def test_one_missing_spectrum_is_a_gap(campaign: Campaign) -> None:
+    path = campaign()
+    (path.parent / "spectra" / "spec_00007.Spe").unlink()
+    monitor = (path.parent / "monitor.csv").read_text().splitlines(keepends=True)
+    (path.parent / "monitor.csv").write_text("".join(r for r in monitor if "_00007" not in r))
+    assert flagged(read_run(path).series, Quality.GAP) == [7]
+
+
+def test_a_pause_after_every_spectrum_is_no_gap(campaign: Campaign, series_of: SeriesOf) -> None:
+    series = series_of(dwell_s=480.0)
+    paused = series.start + np.timedelta64(600, "s") * np.arange(len(series))
+    run = read_run(campaign(series=rebuilt(series, start=paused)))
+    assert flagged(run.series, Quality.GAP) == []
+
+
 def test_rows_missing_from_the_log_under_current_are_said(
     campaign: Campaign, log_of: Callable[..., CyclerLog]
 ) -> None:

@@ -17,7 +17,8 @@ Marks = NDArray[np.bool_]
 BEAM_OFF_SHARE = 0.10
 SHORT_SHARE = 0.50
 SHORT_AMONG = 11  # neighbours: a stretch of shorter dwells is a choice, not a fault
-GAP_DWELLS = 1.5
+GAP_DWELLS = 0.5
+"""By so much of a dwell a start is late: a spectrum that is missing makes it a whole one."""
 CLOCK_SLACK_S = 2.0  # headers round start and real time to whole seconds
 LIVE_SHARE = 0.50  # of the usual count rate: the beam is on
 CHANCE = 1e-9
@@ -126,10 +127,14 @@ def monitor_stuck(live_s: Floats, monitor: Floats, total: Floats) -> Marks:
 
 
 def gaps_and_steps(start_s: Floats, real_s: Floats) -> tuple[Marks, Marks]:
-    """Return where a spectrum starts late, and where it overlaps the one before."""
+    """Return where a spectrum starts late, and where it overlaps the one before.
+
+    Late is later than the usual pause between two: an analyser that always pauses is no fault.
+    """
     dwell_s = float(np.median(real_s))
     pause_s = start_s[1:] - np.maximum.accumulate(start_s + real_s)[:-1]
-    gap = np.concatenate([[False], pause_s > GAP_DWELLS * dwell_s])
+    usual_s = max(float(np.median(pause_s)), 0.0) if pause_s.size else 0.0
+    gap = np.concatenate([[False], pause_s - usual_s > GAP_DWELLS * dwell_s])
     step = np.concatenate([[False], pause_s < -max(CLOCK_SLACK_S, 0.005 * dwell_s)])
     return gap, step
 
