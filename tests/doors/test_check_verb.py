@@ -74,6 +74,23 @@ def test_loose_spectra_are_accounted_for_without_a_cell(lidepth, tmp_path, ameri
     assert "right.Spe" in lidepth("check", right, wrong).stdout
 
 
+def test_one_broken_file_among_others_is_named_and_hides_none(lidepth, tmp_path, americium):
+    broken = tmp_path / "broken.Spe"
+    broken.write_text("$DATA:\r\n0 9\r\n1\r\n")
+    good = [spe(tmp_path / f"good{n}.Spe", np.roll(americium, n), (0.0, 9.0)) for n in (1, 2)]
+    answer = lidepth("check", good[0], broken, good[1])
+    assert answer.exit_code == 1
+    assert "good1.Spe" in answer.stdout
+    assert "good2.Spe" in answer.stdout
+    assert "broken.Spe" in answer.stderr
+    answer = lidepth("check", good[0], broken, good[1], "--json")
+    assert answer.exit_code == 1
+    one, two, refused = json.loads(answer.stdout)
+    assert (one["error"], two["error"]) == (None, None)
+    assert refused["source"] == "broken.Spe"
+    assert "broken.Spe" in refused["error"]
+
+
 def test_files_that_cannot_be_read_end_with_1_and_wrong_calls_with_2(lidepth, tmp_path, americium):
     broken = tmp_path / "broken.Spe"
     broken.write_text("$DATA:\r\n0 9\r\n1\r\n")

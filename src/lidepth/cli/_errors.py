@@ -24,7 +24,7 @@ class Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except LidepthError as error:
-            code = _say(error)
+            code = say(error)
         except KeyboardInterrupt:
             Console(stderr=True).print("interrupted; nothing was left half written", style="red")
             code = INTERRUPTED
@@ -33,11 +33,11 @@ class Verbs(TyperGroup):
         except OSError as error:
             place = error.filename if isinstance(error.filename, str) else ""
             remedy = "free some space, or choose a place that can be read and written"
-            code = _say(StoreError(error.strerror or str(error), where=place, remedy=remedy))
+            code = say(StoreError(error.strerror or str(error), where=place, remedy=remedy))
         raise typer.Exit(code)
 
 
-def _say(error: LidepthError) -> int:
+def say(error: LidepthError) -> int:
     """Print an error, unwrapped, so that paths in it can be copied; return its exit code."""
     head, *rest = str(error).splitlines()
     console = Console(stderr=True, soft_wrap=True, highlight=False)

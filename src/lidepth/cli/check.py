@@ -134,17 +134,23 @@ def _say_whole(whole: IntegrityReport, console: Any, *, as_json: bool) -> None:
 
 def _loose(paths: list[Path], lines: str | None, console: Any, *, as_json: bool) -> None:
     from lidepth.analysis.lines import lines_kev
-    from lidepth.cli._errors import as_usage
+    from lidepth.cli._errors import as_usage, say
     from lidepth.files.loose import check_files
     from lidepth.show.account import loose_account
 
     with as_usage("--lines"):
         known = lines_kev(lines) if lines is not None else ()
-    checks = check_files(paths, known)
+    checks, refused = check_files(paths, known)
     if as_json:
-        typer.echo(json.dumps([spectrum_json(c) for c in checks], indent=2, ensure_ascii=False))
-    else:
+        answer = [spectrum_json(c) for c in checks]
+        answer += [{"source": path.name, "error": str(error)} for path, error in refused]
+        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    elif checks:
         console.print(loose_account(checks))
+    for _, error in refused:
+        say(error)
+    if refused:
+        raise typer.Exit(max(error.exit_code for _, error in refused))
 
 
 def run_json(check: RunCheck) -> dict[str, Any]:
@@ -188,7 +194,7 @@ def spectrum_json(check: SpectrumCheck) -> dict[str, Any]:
         "line_channel": None if line is None else line.channel,
         "line_fwhm_channels": None if line is None else line.fwhm,
         "line_keV": _known(check.energy_kev), "fwhm_keV": _known(check.fwhm_kev),
-        "doubts": list(check.doubts),
+        "doubts": list(check.doubts), "error": None,
     }  # fmt: skip
 
 

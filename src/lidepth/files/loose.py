@@ -10,16 +10,28 @@ import numpy as np
 
 from lidepth.analysis.lines import doubt_among, doubt_claim, find_lines
 from lidepth.analysis.quality import saturated
+from lidepth.errors import LidepthError
 from lidepth.files.readers import RawSpectrum, read_spectra
 from lidepth.model.check import SpectrumCheck
 
+Refused = tuple[Path, LidepthError]
+"""A file that cannot be read, and why."""
 
-def check_files(paths: Sequence[Path], lines: tuple[float, ...] = ()) -> tuple[SpectrumCheck, ...]:
-    """Account for every spectrum of the files; ``lines`` in keV are what the source sends out.
 
-    Raises what the readers raise.
+def check_files(
+    paths: Sequence[Path], lines: tuple[float, ...] = ()
+) -> tuple[tuple[SpectrumCheck, ...], tuple[Refused, ...]]:
+    """Account for every spectrum of the files, and for the files that cannot be read.
+
+    ``lines`` in keV are what the source sends out.
     """
-    found = [(path, raw) for path in paths for raw in read_spectra(path)]
+    found: list[tuple[Path, RawSpectrum]] = []
+    refused: list[Refused] = []
+    for path in paths:
+        try:
+            found += [(path, raw) for raw in read_spectra(path)]
+        except LidepthError as error:
+            refused.append((path, error))
     among = doubt_among([raw.calibration for _, raw in found])
     seen: dict[bytes, str] = {}
     checks = []
@@ -32,7 +44,7 @@ def check_files(paths: Sequence[Path], lines: tuple[float, ...] = ()) -> tuple[S
         if earlier != path.name and raw.counts.sum() >= 100:
             doubts.append(f"the same counts as {earlier}")
         checks.append(replace(check, doubts=tuple(doubts)))
-    return tuple(checks)
+    return tuple(checks), tuple(refused)
 
 
 def _check(path: Path, raw: RawSpectrum, lines: tuple[float, ...]) -> SpectrumCheck:
