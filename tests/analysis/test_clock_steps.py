@@ -138,6 +138,12 @@ def test_a_clock_of_the_cycler_that_was_set_ahead_is_put_right(
     np.testing.assert_allclose(right.charge_uah, campaign.log.charge_uah, rtol=1e-12)
 
 
+def test_a_log_with_a_test_time_has_no_steps_of_a_clock(campaign: Campaign) -> None:
+    log = jumped(campaign.log, 480, HOUR_S)
+    timed = replace(log, vendor={"Test Time / s": log.seconds(log.time[0])})
+    assert without_log_step(campaign.series, timed, campaign.instrument, campaign.stack) is None
+
+
 def test_rows_that_were_never_written_are_no_step_of_the_clock(campaign: Campaign) -> None:
     log = campaign.log
     kept = np.r_[0:480, 560 : log.time.size]
