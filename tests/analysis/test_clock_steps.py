@@ -111,6 +111,10 @@ def test_a_drifting_clock_is_not_taken_for_one_that_was_set() -> None:
     assert found(later(slow, 0.0, lost=5)) is None
 
 
+def test_a_step_before_any_charge_is_not_seen(campaign: Campaign) -> None:
+    assert found(later(campaign, HOUR_S, at=20)) is None
+
+
 def test_too_few_counts_decide_nothing() -> None:
     assert found(later(made(6, counts=100.0), 900.0, at=60)) is None
 

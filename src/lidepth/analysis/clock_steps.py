@@ -186,6 +186,8 @@ def _at(
     dwell_s = float(np.median(signal.stop_s - signal.start_s))
     begun = _begun(place, free, time_s, charge, later, dwell_s)
     ranked = sorted(begun, key=lambda at: -gain(*at.tolist()).value)[:_MOST_CLIMBED]
+    if not ranked:
+        return None
     climbed = [_climbed(gain, at, dwell_s) for at in ranked]
     climbed.sort(key=lambda at: -gain(*at.tolist()).value)
     at = climbed[0]
