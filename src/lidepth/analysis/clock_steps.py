@@ -52,7 +52,7 @@ Marks = NDArray[np.bool_]
 
 _MOST_PAUSES = 12  # the longest; of more, short ones cannot be told apart anyway
 _MOST_PEAKS = 4  # offsets tried on either side
-_MOST_CLIMBED = 3  # pairs of them
+_MOST_CLIMBED = 4  # pairs of them
 _FINE = 0.02  # of a dwell: steps of the climb, before the last one to the top of a parabola
 _LONG = 4.0  # usual times between rows: loggers that write when something changes vary them
 _ABOUT = 41  # rows
@@ -201,7 +201,7 @@ def _at(
     if not abs(fitted_s) > max(SIGMAS * std_s, least_s) or not _possible(place, fitted_s, std_s):
         return None
     same = abs(fitted_s - place.shown_s) < _SAME * std_s
-    if not same and _rivalled(gain, climbed, top.value - RIVAL_GAIN * spread, dwell_s):
+    if _rivalled(gain, climbed, top.value - RIVAL_GAIN * spread, dwell_s):
         return None
     return better, SetClock(
         place=place, step_s=place.shown_s if same else fitted_s, fitted_s=fitted_s, std_s=std_s
