@@ -102,7 +102,6 @@ CASES = [
     ("li6_fraction: 95 %", "li6_fraction: 95", OutOfRange, "cell.stack[4].li6_fraction", "0 to 1"),
     ("material: Li3PO4", "material: Xy3PO4", BadInput, "cell.stack[3].material", "formula"),
     ("Li3PO4, density: 2.32 g/cm^3", "Li3PO4", BadInput, "cell.stack[3].density", "density"),
-    ("role: anode, ", "", BadInput, "cell.stack", "role: anode"),
     ("role: anode", "role: cathode", BadInput, "cell.stack", "each role once"),
     ("role: anode", "role: anod", BadInput, "cell.stack[2].role", "kind"),
     ("  cycler: cycler.csv", "  cycler: ''", BadInput, "data.cycler", "path"),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lidepth.analysis import analyze
 from lidepth.errors import (
     BadData,
     BadInput,
@@ -26,6 +27,7 @@ from lidepth.files.experiment import read_experiment
 from lidepth.files.readers import read_spectrum
 from lidepth.files.readers.spe import parse_spe
 from lidepth.files.run_folder import read_run
+from lidepth.physics.stopping import stopping_source
 
 Campaign = Callable[..., Path]
 
@@ -55,7 +57,6 @@ def refused(path: Path, kind: type[LidepthError], *says: str) -> None:
         ("experiment.yaml", "thickness: 50 nm", "thickness: -50 nm", OutOfRange, "cell.stack[2]"),
         ("experiment.yaml", "thickness: 50 nm", "thickness: 0 nm", OutOfRange, "cell.stack[2]"),
         ("experiment.yaml", "material: Li3PO4", "material: \"Li3P(4\"", BadInput, "cell.stack[3]"),
-        ("experiment.yaml", "role: anode, ", "", BadInput, "role: anode"),
         ("experiment.yaml", "spectra/*.Spe", "spektra/*.Spe", BadInput, "data.spectra"),
         ("experiment.yaml", "cycler.csv", "cylcer.csv", BadInput, "cylcer.csv"),
         ("experiment.yaml", "monitor.csv", "monitro.csv", BadInput, "monitro.csv"),
@@ -94,8 +95,25 @@ def test_no_pristine_period(campaign: Campaign) -> None:
     refused(path, BadData, "data.pristine", "data.clock_offset")
 
 
+def analysis_refused(path: Path, kind: type[LidepthError], *says: str) -> None:
+    """It can be recorded and read, but not analysed."""
+    run = read_run(path)
+    with pytest.raises(kind) as caught:
+        analyze(run, stopping_source("icru49"))
+    assert caught.value.expected
+    for words in (str(path), *says):
+        assert words in str(caught.value)
+
+
 def test_neither_cycler_nor_pristine(campaign: Campaign) -> None:
-    refused(campaign(log=None), BadInput, "data.cycler or data.pristine")
+    analysis_refused(campaign(log=None), BadData, "pristine cell", "data.pristine")
+
+
+@pytest.mark.parametrize("role", ["anode", "electrolyte", "cathode"])
+def test_a_stack_without_one_of_the_roles(campaign: Campaign, role: str) -> None:
+    path = campaign()
+    edit(path, f"role: {role}, ", "")
+    analysis_refused(path, BadInput, f"add role: {role}")
 
 
 @pytest.mark.parametrize("year", ["2019", "2021"])

@@ -126,9 +126,14 @@ def _births(instrument: Instrument) -> list[float]:
 
 
 def _lever(lows_kev: Floats, mean: Floats, instrument: Instrument, stack: Stack) -> Floats:
-    """Energy above all but the fastest particles, signed by which electrode is nearer."""
+    """Energy above all but the fastest particles, signed by which electrode is nearer.
+
+    Zero for a stack without electrodes: nothing then tells a charge from a discharge.
+    """
     births = _births(instrument)
     order = [layer.role for layer in stack]
+    if "anode" not in order or "cathode" not in order:
+        return np.zeros_like(mean)
     sign = 1.0 if order.index("anode") < order.index("cathode") else -1.0
     return sign * np.maximum(lows_kev - births[-2], 0.0) * np.sqrt(mean)
 

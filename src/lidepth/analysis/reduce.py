@@ -71,7 +71,7 @@ def reduce_run(run: Run, ranges: Sequence[tuple[float, float]] = ()) -> Reductio
             "no usable spectrum of the pristine cell",
             where=run.source,
             expected="spectra taken before the first current, with the beam on",
-            remedy="name them with data.pristine in the experiment file",
+            remedy='say which spectra show the fresh cell, such as data.pristine: "START .. STOP"',
         )
     track = _track(run)
     pristine = _sum(run, first, "pristine", 0, track)

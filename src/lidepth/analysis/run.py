@@ -34,11 +34,11 @@ from lidepth.analysis.verdicts import (
     source_warnings,
 )
 from lidepth.analysis.windows import window_ledger, window_regions_kev
-from lidepth.errors import BadData, NotConverged
+from lidepth.errors import BadData, BadInput, NotConverged
 from lidepth.model.calibration import FittedParameter
 from lidepth.model.ledger import Ledger
 from lidepth.model.result import Analysis, Run, Settled
-from lidepth.model.stack import Stack
+from lidepth.model.stack import ROLES, Stack
 from lidepth.model.track import LithiumTrack
 from lidepth.physics.stopping import StoppingSource
 
@@ -74,6 +74,7 @@ def analyze(
     Raises BadData where the data cannot carry the analysis.
     """
     tell = progress or _silent
+    _require_roles(run)
     tell("reduce", 0.0)
     reduction = reduce_run(run, ranges)
     if not reduction.states:
@@ -155,6 +156,15 @@ def _smoothed(
     found = smooth(campaign, inversion, tell=lambda share: tell("smooth the campaign", share))
     tell("smooth the campaign", 1.0)
     return smooth_ledger(found, widen=widen), lithium_track(found, widen=widen)
+
+
+def _require_roles(run: Run) -> None:
+    """Raise BadInput for a stack in which a role is missing."""
+    for role in ROLES:
+        try:
+            run.stack.index(role)
+        except BadInput as error:
+            raise error.at(run.source) from error
 
 
 def _silent(stage: str, fraction: float) -> None:

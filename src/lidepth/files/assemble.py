@@ -229,9 +229,8 @@ def _pristine(
             "if the clocks differ, give data.clock_offset; if fresh-cell spectra lie elsewhere, "
             "name them in data.pristine"
         )
-    else:
-        chosen = np.zeros(len(series), dtype=bool)
-        remedy = "give data.pristine"
+    else:  # a record of any sample; the analysis of a cell will ask
+        return np.zeros(len(series), dtype=bool)
     if not np.any(chosen & series.usable):
         raise BadData(
             "no usable spectrum shows the pristine cell", where=f"{source}, data.pristine",

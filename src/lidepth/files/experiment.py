@@ -32,7 +32,7 @@ from lidepth.files.readers.raw_spectrum import Dialect
 from lidepth.model.calibration import Calibration
 from lidepth.model.instrument import Detector, Instrument
 from lidepth.model.material import Material
-from lidepth.model.stack import ROLES, Layer, Stack
+from lidepth.model.stack import Layer, Stack
 from lidepth.units import quantity
 
 Place = Callable[[str], str]
@@ -116,8 +116,9 @@ class Description:
 def read_experiment(path: str | Path) -> Experiment:
     """Read and check an experiment.yaml.
 
-    Raises UnknownKey, WrongUnit, OutOfRange, WrongFormat or another BadInput; each names the
-    file, the line and the dotted key.
+    Which layer is anode, electrolyte and cathode is for the analysis to ask: any sample can be
+    recorded.  Raises UnknownKey, WrongUnit, OutOfRange, WrongFormat or another BadInput; each
+    names the file, the line and the dotted key.
     """
     file = Path(path)
     return parse_experiment(read_text(file, limit_bytes=MAX_BYTES), file)
@@ -144,14 +145,14 @@ def parse_experiment(content: str, file: Path) -> Experiment:
 def read_description(path: str | Path) -> Description:
     """Read what an experiment.yaml says of sample and instrument alone, for planning.
 
-    Neither data nor roles of layers need be there.  Raises what ``read_experiment`` raises.
+    No data need be there.  Raises what ``read_experiment`` raises.
     """
     file = Path(path)
     content = read_text(file, limit_bytes=MAX_BYTES)
     text, place = _validated(content, file, DescriptionText)
     return Description(
         title=text.title,
-        stack=_stack(text.cell, place, roles=False),
+        stack=_stack(text.cell, place),
         instrument=_instrument(text.instrument, place),
         area_cm2=_area(text.cell, place),
         area_rel_std=_share(text.cell.area_uncertainty, place("cell.area_uncertainty")),
@@ -233,19 +234,12 @@ def _share(text: object, where: str, *, most: float = 1.0) -> float:
     return share
 
 
-def _stack(cell: CellText, place: Place, *, roles: bool = True) -> Stack:
+def _stack(cell: CellText, place: Place) -> Stack:
     layers = tuple(_layer(text, f"cell.stack[{i}]", place) for i, text in enumerate(cell.stack))
     try:
         stack = Stack(layers=layers)
     except LidepthError as error:
         raise error.at(place("cell.stack")) from error
-    for role in ROLES if roles else ():
-        if role not in [layer.role for layer in layers]:
-            raise BadInput(
-                f"no layer has the role {role!r}", where=place("cell.stack"),
-                expected="one layer each with role: anode, role: electrolyte, role: cathode",
-                remedy=f"add role: {role} to the layer that is the {role}",
-            )  # fmt: skip
     return stack
 
 

@@ -102,18 +102,12 @@ def _expand(data: DataPaths, key: str, pattern: str, source: str) -> list[Path]:
 
 
 def _log(data: DataPaths, source: str) -> CyclerLog | None:
-    if data.cycler is not None:
-        files = _expand(data, "cycler", data.cycler.glob, source)
-        return joined(
-            [read_cycler(f, key=data.cycler.format, columns=data.cycler.columns) for f in files]
-        )
-    if data.pristine is None:
-        raise BadInput(
-            "neither a cycler log nor a pristine period is given", where=f"{source}, data",
-            expected="data.cycler or data.pristine",
-            remedy='say which spectra show the fresh cell, such as pristine: "START .. STOP"',
-        )  # fmt: skip
-    return None
+    if data.cycler is None:
+        return None
+    files = _expand(data, "cycler", data.cycler.glob, source)
+    return joined(
+        [read_cycler(f, key=data.cycler.format, columns=data.cycler.columns) for f in files]
+    )
 
 
 def _shown(file: Path, folder: Path) -> str:

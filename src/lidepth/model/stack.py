@@ -16,7 +16,7 @@ from lidepth.model.material import Material
 from lidepth.units import quantity
 
 Role = Literal["anode", "electrolyte", "cathode"]
-ROLES: tuple[str, ...] = get_args(Role)
+ROLES: tuple[Role, ...] = get_args(Role)
 
 _LAYER_TEXT = re.compile(
     r"^(?P<material>\S+)\s+(?P<thickness>[\d.]+\s*[^\s@\[\](]+)"
@@ -173,5 +173,5 @@ def _parse_layer(text: str) -> Layer:
     return Layer(
         material=Material.named(match["material"], **changes),
         thickness_nm=quantity(match["thickness"], "nm"),
-        role=role,  # type: ignore[arg-type]  # narrowed by the check above
+        role=role,
     )
