@@ -141,7 +141,7 @@ class Ensemble:
         was drawn again decides nothing (counts, of the cathode that is tied to the charge).
         """
         decides = self.predicted_std > _DECIDES * self.stated.std
-        return np.where(decides, _over(self.std, self.predicted_std), np.nan)
+        return _over(self.std, np.where(decides, self.predicted_std, 0.0))
 
     @property
     def stated_ratio(self) -> Floats:
@@ -177,4 +177,6 @@ class Ensemble:
 
 def _over(above: Floats, below: Floats) -> Floats:
     """Quotient, NaN where there is nothing to divide by."""
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+    quotient = np.full(above.shape, np.nan)
+    np.divide(above, below, out=quotient, where=below > 0)
+    return quotient

@@ -110,13 +110,14 @@ class _Sampler:
 
     def begin(self, tries: int = 100) -> None:
         """A draw of the Gaussian that is possible: no negative number of counts."""
+        ranks = [root.shape[1] for root in self._arrow.roots]
         for _ in range(tries):
-            self._u = self._rng.standard_normal(self._arrow.shared_root.shape[1])
-            self._v = [self._rng.standard_normal(r.shape[1]) for r in self._arrow.roots]
+            self._u = np.asarray(self._rng.standard_normal(self._arrow.shared_root.shape[1]))
+            self._v = [np.asarray(self._rng.standard_normal(rank)) for rank in ranks]
             self._prior, self._states = self._factors(self._u)
             if math.isfinite(self.log_factor()):
                 return
-        self._u, self._v = np.zeros_like(self._u), [np.zeros_like(v) for v in self._v]
+        self._u, self._v = np.zeros_like(self._u), [np.zeros(rank) for rank in ranks]
         self._prior, self._states = self._factors(self._u)
 
     def point(self) -> Point:

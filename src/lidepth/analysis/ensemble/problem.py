@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -141,20 +142,30 @@ class StatesProblem:
         return float(0.5 * off @ parameters.precision @ off)
 
 
+_TRIES = ((0.0, 0.1), (1.0, 0.1), (0.0, 0.3))
+"""Damping and tolerance of each try.  A member may end where the expected counts of an empty bin
+would become negative, and creep along there; a third of a standard error is near enough then."""
+
+
 def _settle(
     model: ForwardModel, seen: Sequence[Observation], mask: NDArray[np.bool_], start: Solution
 ) -> Solution:
-    """The fit from where it settled before, undamped first; raises NotConverged."""
-    try:
-        return solve(
-            model, seen, mask=mask, shared=start.shared, states=start.states, most=30,
-            damping=0.0, threads=1,
-        )  # fmt: skip
-    except NotConverged:
-        return solve(
-            model, seen, mask=mask, shared=start.shared, states=start.states, most=60,
-            damping=1.0, threads=1,
-        )  # fmt: skip
+    """The fit from where it settled before; raises NotConverged."""
+    *tries, last = _TRIES
+    for damping, tolerance in tries:
+        with suppress(NotConverged):
+            return _solved(model, seen, mask, start, damping, tolerance)
+    return _solved(model, seen, mask, start, *last)
+
+
+def _solved(
+    model: ForwardModel, seen: Sequence[Observation], mask: NDArray[np.bool_], start: Solution,
+    damping: float, tolerance: float,
+) -> Solution:  # fmt: skip
+    return solve(
+        model, seen, mask=mask, shared=start.shared, states=start.states, most=30,
+        damping=damping, tolerance=tolerance, threads=1,
+    )  # fmt: skip
 
 
 def misfit(
