@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -16,30 +17,37 @@ from lidepth.show.terminal import MOST_ROWS
 
 def ensemble_table(found: Ensemble) -> Table:
     """One line per row and region: stated error, scatter of the members, and their ratio."""
-    table = Table(title=f"Ensemble, {found.kind}, {len(found)} members, µAh", title_justify="left")
-    for name in ("cycle", "state", "region"):
-        table.add_column(name)
-    for name in ("stated", "± stated", "mean", "± members", "± predicted", "ratio"):
-        table.add_column(name, justify="right")
     stated = found.stated
+    table = Table(
+        title=f"Ensemble, {found.kind}, {len(found)} members, µAh", title_justify="left",
+        box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0),
+    )  # fmt: skip
+    for name in ("state", "region"):
+        table.add_column(name, no_wrap=True)
+    for name in ("stated", "±", "members", "±", "linear", "ratio"):
+        table.add_column(name, justify="right")
     mean, std, predicted, ratio = found.mean, found.std, found.predicted_std, found.ratio
     shown = [*range(len(stated))]
     if len(shown) > MOST_ROWS:
         shown = [*shown[: MOST_ROWS // 2], *shown[-MOST_ROWS // 2 :]]
     for i in shown:
         for k, region in enumerate(REGIONS):
-            numbers = (
-                stated.values[i, k], stated.std[i, k], mean[i, k], std[i, k], predicted[i, k],
-            )  # fmt: skip
-            quotient = f"{ratio[i, k]:.2f}" if math.isfinite(ratio[i, k]) else "—"
-            cells = [f"{number:.3f}" if math.isfinite(number) else "—" for number in numbers]
             table.add_row(
-                str(stated.cycle[i]) if k == 0 else "", stated.state[i] if k == 0 else "", region,
-                *(cell.replace("-", "−") for cell in cells), quotient, end_section=k == 2,
+                f"{stated.cycle[i]} {stated.state[i]}" if k == 0 else "", region,
+                words.plain(float(stated.values[i, k])), _rounded(float(stated.std[i, k])),
+                words.plain(float(mean[i, k])), _rounded(float(std[i, k])),
+                _rounded(float(predicted[i, k])), _rounded(float(ratio[i, k])),
+                end_section=k == len(REGIONS) - 1,
             )  # fmt: skip
     if len(stated) > len(shown):
         table.caption = f"{len(stated) - len(shown)} rows between are in ensemble.csv"
     return table
+
+
+def _rounded(value: float) -> str:
+    return (
+        f"{value:.2f}" if 0.005 < value < 100 else f"{value:.1e}" if math.isfinite(value) else "—"
+    )
 
 
 def ensemble_words(found: Ensemble) -> Text:
@@ -58,5 +66,6 @@ def ensemble_words(found: Ensemble) -> Text:
         )
     if found.failed:
         number, reason = found.failed[0]
-        lines.append(f"{len(found.failed)} members failed; member {number}: {reason}")
+        count = len(found.failed)
+        lines.append(f"{count} member{'s' * (count > 1)} failed: member {number}: {reason}")
     return Text("\n".join(lines))

@@ -39,8 +39,7 @@ def ensemble(found: Ensemble) -> Drawing:
     for column, role in enumerate(REGIONS):
         grid[0][column].set_title(NAMES[role])
         grid[-1][column].set_xlabel("cycle")
-    grid[0][3].set_title("scatter against errors")
-    grid[-1][3].set_xlabel("standard deviation / error")
+    grid[-1][3].set_xlabel("members / error")
     handles, labels = grid[0][0].get_legend_handles_labels()
     more, names = grid[0][3].get_legend_handles_labels()
     figure.legend(handles + more, labels + names, loc="outside lower center", ncols=4)
@@ -71,6 +70,7 @@ def _bands(axes: Any, found: Ensemble, state: str, column: int) -> dict[str, Any
     aside = 0.0 if cycle.size == 1 else 0.15
     axes.bar(cycle - aside, 2.0 * std, bottom=value - std, width=0.28, fill=False, ec=GREY, lw=0.7,
              label="stated, 68 %")  # fmt: skip
+    axes.use_sticky_edges = False  # room below the lowest box
     axes.vlines(cycle + aside, low95, high95, color=colour, lw=0.7)
     axes.vlines(cycle + aside, low, high, color=colour, lw=2.0, alpha=0.7, label="members, 68 %")
     axes.plot(cycle + aside, middle, "o", ms=2.2, color=colour)
