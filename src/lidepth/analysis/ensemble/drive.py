@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -13,7 +13,7 @@ from concurrent.futures import (
     Future,
     wait,
 )
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 
 import numpy as np
@@ -84,21 +84,23 @@ def draw_members(
     chunks = [missing[i : i + chunk] for i in range(0, len(missing), chunk)]
     if progress is not None:
         progress(len(made), members)
-    for some in _made(problem, kind, seed, chunks, executor):
-        for member in some:
-            if keep is not None:
-                keep(member)
-            made[member.number] = member
-            _require_settled(made.values(), members)
-            if progress is not None:
-                progress(len(made), members)
+    # Closed, so that nothing is made any more when a member cannot be kept.
+    with closing(_made(problem, kind, seed, chunks, executor)) as arriving:
+        for some in arriving:
+            for member in some:
+                if keep is not None:
+                    keep(member)
+                made[member.number] = member
+                _require_settled(made.values(), members)
+                if progress is not None:
+                    progress(len(made), members)
     return tuple(made[number] for number in range(members))
 
 
 def _made(
     problem: Problem, kind: Kind, seed: int, chunks: Sequence[Sequence[int]],
     executor: Executor | None,
-) -> Iterator[tuple[Member, ...]]:  # fmt: skip
+) -> Generator[tuple[Member, ...]]:  # fmt: skip
     if executor is None:
         for numbers in chunks:
             yield make_members(problem, kind, seed, numbers)
