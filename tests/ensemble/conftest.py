@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
+from toys import MEMBERS, SEED, Tiny
 
-from lidepth.analysis.ensemble import Prepared, prepare
+from lidepth.analysis.ensemble import prepare
 from lidepth.analysis.ensemble.drive import make_members
 from lidepth.files.raw import write_campaign
 from lidepth.files.run_folder import read_run
-from lidepth.model.ensemble import Member
-from lidepth.model.result import Run
 from lidepth.physics.stopping import stopping_source
 from lidepth.virtual.plan import HOUR_S, CampaignPlan, Cycling
 from lidepth.virtual.spectra import simulate_campaign
-
-SEED, MEMBERS = 7, 3
-
-
-@dataclass(frozen=True)
-class Tiny:
-    """The file, the run, its fit, and the first members made here one after the other."""
-
-    file: Path
-    run: Run
-    prepared: Prepared
-    members: tuple[Member, ...]
 
 
 @pytest.fixture(scope="session")

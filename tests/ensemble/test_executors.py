@@ -8,9 +8,8 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
-from toys import Toy
+from toys import MEMBERS, SEED, Tiny, Toy
 
-from conftest import MEMBERS, SEED, Tiny
 from lidepth.analysis.ensemble.drive import draw_members, generator, make_members
 from lidepth.errors import NotConverged, WorkerLost
 from lidepth.model.ensemble import Member

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from toys import SEED, Tiny
 
-from conftest import SEED, Tiny
 from lidepth.errors import BadData
 from lidepth.files.ensemble_table import ensemble_json, ensemble_rows, write_ensemble
 from lidepth.model.ensemble import Ensemble, Member

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from toys import Tiny
 
-from conftest import Tiny
 from lidepth.analysis.account import ledger_rows, respond
 from lidepth.analysis.ensemble.posterior import Arrow, root_of, walk
 from lidepth.analysis.ensemble.problem import (

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toys import MEMBERS, SEED, Tiny
 from typer.testing import CliRunner
 
-from conftest import MEMBERS, SEED, Tiny
 from lidepth.cli import app
 from lidepth.errors import BadData, StoreError, WrongFormat
 from lidepth.files.ensemble_store import NAME, MemberStore, fingerprint

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toys import Tiny
 
-from conftest import Tiny
 from lidepth.analysis.ensemble import ensemble, prepare
 from lidepth.analysis.ensemble.drive import make_members
 from lidepth.files.run_folder import read_run

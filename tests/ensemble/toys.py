@@ -1,16 +1,31 @@
-"""Problems that cost nothing, in a module that other processes can import."""
+"""Problems that cost nothing, and what the tests share; other processes can import it."""
 
 from __future__ import annotations
 
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from lidepth.analysis.ensemble import Prepared
 from lidepth.analysis.ensemble.problem import Draw
 from lidepth.errors import NotConverged
-from lidepth.model.ensemble import Kind
+from lidepth.model.ensemble import Kind, Member
+from lidepth.model.result import Run
+
+SEED, MEMBERS = 7, 3
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """The file, the run, its fit, and the first members made here one after the other."""
+
+    file: Path
+    run: Run
+    prepared: Prepared
+    members: tuple[Member, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
