@@ -113,3 +113,24 @@ def test_a_lost_worker_is_named_and_what_had_come_back_is_kept() -> None:
     assert "go on" in caught.value.remedy
     finished = draw_members(Toy(), "bootstrap", seed=4, members=12, done=kept)
     assert_same(finished, make_members(Toy(), "bootstrap", 4, range(12)))
+
+
+@pytest.mark.nightly
+def test_a_lost_worker_of_a_dask_cluster_is_named_too() -> None:
+    distributed, dask = pytest.importorskip("distributed"), pytest.importorskip("dask")
+    last = max(m.values[0, 0] for m in make_members(Toy(), "bootstrap", 4, range(12)))
+    kept: list[Member] = []
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+        pytest.raises(WorkerLost, match="KilledWorker"),
+    ):
+        draw_members(
+            Toy(dies_above=0.999 * last), "bootstrap", seed=4, members=12, keep=kept.append,
+            executor=client.get_executor(),
+        )  # fmt: skip
+    finished = draw_members(Toy(), "bootstrap", seed=4, members=12, done=kept)
+    assert_same(finished, make_members(Toy(), "bootstrap", 4, range(12)))
