@@ -179,8 +179,11 @@ class Linearisation:
         n = self._cell.size
         for first, last, begin, end in self._segments(rows, shared, states[rows], None):
             for k in range(first, last):
-                mean, slopes, near = self._between(k, begin, end)
-                yield mean + slopes[:, :n] @ (states[k] - near), slopes[:, FLUX]
+                w, mean, near = self._between(k, begin, end)
+                slopes = self._scale(k)[:n] * (
+                    (1.0 - w) * begin.slopes[:, :n] + w * end.slopes[:, :n]
+                )
+                yield mean + slopes @ (states[k] - near), slopes[:, FLUX]
 
     def all(
         self, rows: NDArray[np.int64], shared: Floats, states: Floats,

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from lidepth.analysis.calibrate import Calibrated, misfit_factor
 from lidepth.analysis.campaign.motion import Wander, moves
 from lidepth.analysis.campaign.rows import contents, smooth_ledger, state_places
-from lidepth.analysis.campaign.smooth import Campaign, campaign_of, settle, smooth
+from lidepth.analysis.campaign.smooth import (
+    Campaign,
+    Smoothed,
+    campaign_of,
+    settle,
+    smooth,
+)
 from lidepth.analysis.ensemble.problem import Draw
 from lidepth.analysis.ensemble.redraw import counts_again
 from lidepth.analysis.invert import Inversion
@@ -87,11 +93,15 @@ def campaign_problem(
     campaign = campaign_of(run, reduction, calibrated)
     found = smooth(campaign, inversion, tell=tell)
     tell(1.0)
-    packed = CampaignProblem(
-        campaign=_bare(campaign), shared=found.track.shared, states=found.track.states,
-        pristine=_pristine(campaign, found.track.shared), places=tuple(state_places(found)),
+    return pack(found), smooth_ledger(found, widen=misfit_factor(calibrated.result.fit))
+
+
+def pack(found: Smoothed) -> CampaignProblem:
+    """Pack a smoothed campaign for an ensemble."""
+    return CampaignProblem(
+        campaign=_bare(found.campaign), shared=found.track.shared, states=found.track.states,
+        pristine=_pristine(found.campaign, found.track.shared), places=tuple(state_places(found)),
     )  # fmt: skip
-    return packed, smooth_ledger(found, widen=misfit_factor(calibrated.result.fit))
 
 
 def _pristine(campaign: Campaign, shared: Floats) -> Floats:
