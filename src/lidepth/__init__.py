@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lidepth.analysis import analyze
     from lidepth.analysis.check import check_run
     from lidepth.analysis.electrochemistry import examine
+    from lidepth.analysis.ensemble import ensemble
     from lidepth.errors import LidepthError
     from lidepth.files.cyclers import read_cycler
     from lidepth.files.experiment import read_experiment
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from lidepth.files.tables import write_ledger_csv, write_summary_json
     from lidepth.model.calibration import Calibration
     from lidepth.model.cycling import CyclerLog
+    from lidepth.model.ensemble import Ensemble
     from lidepth.model.instrument import Detector, Instrument
     from lidepth.model.ledger import Ledger
     from lidepth.model.material import Material
@@ -53,6 +55,7 @@ _HOME = {
     "CyclerLog": "model.cycling",
     "DepthProfile": "model.profile",
     "Detector": "model.instrument",
+    "Ensemble": "model.ensemble",
     "Instrument": "model.instrument",
     "Layer": "model.stack",
     "Ledger": "model.ledger",
@@ -66,6 +69,7 @@ _HOME = {
     "StoppingSource": "physics.stopping",
     "analyze": "analysis",
     "check_run": "analysis.check",
+    "ensemble": "analysis.ensemble",
     "examine": "analysis.electrochemistry",
     "projectile": "physics.reactions",
     "read_cycler": "files.cyclers",
@@ -92,6 +96,7 @@ __all__ = [
     "CyclerLog",
     "DepthProfile",
     "Detector",
+    "Ensemble",
     "Instrument",
     "Layer",
     "Ledger",
@@ -106,6 +111,7 @@ __all__ = [
     "__version__",
     "analyze",
     "check_run",
+    "ensemble",
     "examine",
     "projectile",
     "read_cycler",

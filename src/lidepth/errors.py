@@ -10,6 +10,7 @@
     |   +-- Truncated            the file ends too early
     +-- BadData                  the data contradict each other or cannot decide
     +-- NotConverged             a fit did not settle
+    +-- WorkerLost               a process or a computer that worked for us is gone
     +-- StoreError               a result could not be written                 exit code 4
 
 Each message says what was wrong, where, what was expected, and what to do.
@@ -78,6 +79,10 @@ class BadData(LidepthError):
 
 class NotConverged(LidepthError):
     """A fit did not settle."""
+
+
+class WorkerLost(LidepthError):
+    """A process or a computer that worked for us is gone."""
 
 
 class StoreError(LidepthError):

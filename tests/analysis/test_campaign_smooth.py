@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ from lidepth.analysis.campaign.smooth import (
     starting_point,
 )
 from lidepth.analysis.campaign.timetable import Moments, moments_of
+from lidepth.analysis.ensemble.drive import make_members
+from lidepth.analysis.ensemble.smoothed import pack
+from lidepth.analysis.forward import Setting
 from lidepth.errors import BadData
 from lidepth.model.spectra import Quality
 
@@ -210,3 +214,33 @@ def test_the_same_campaign_gives_the_same_numbers(campaign: Campaign, fitted: Fi
     one, two = linearise(campaign, shared, states), linearise(campaign, shared, states)
     assert np.array_equal(one.gradient, two.gradient)
     assert one.deviance == pytest.approx(two.deviance, rel=0, abs=0)
+
+
+def test_the_counts_that_every_spectrum_should_have_are_those_of_the_model(
+    smoothed: Smoothed,
+) -> None:
+    """The interpolated counts of all spectra, from which an ensemble draws, against the exact."""
+    campaign, track = smoothed.campaign, smoothed.track
+    mask, spectra = campaign.calibrated.mask, campaign.spectra
+    means = campaign.linearisation.means(campaign.anchors, track.shared, track.states)
+    for k, (mean, by_beam) in enumerate(means):
+        if k % 17:
+            continue
+        setting = Setting(
+            exposure=float(spectra.exposure[k]), live_s=float(spectra.live_s[k]), cycle=1.0,
+            run_fraction=float(spectra.run_fraction[k]),
+        )  # fmt: skip
+        exact = campaign.cell.expected(track.shared, setting, track.states[k])[mask]
+        apart = (mean - exact) / np.sqrt(exact + 1.0)
+        assert np.sqrt(np.mean(apart**2)) < 0.1  # a tenth of the counting error of one spectrum
+        assert 0.0 < by_beam.sum() < mean.sum()
+
+
+def test_a_member_of_an_ensemble_is_found_near_what_it_was_drawn_from(smoothed: Smoothed) -> None:
+    problem = pickle.loads(pickle.dumps(pack(smoothed)))  # noqa: S301  # as it travels to a worker
+    (member,) = make_members(problem, "bootstrap", 3, [0])
+    assert not member.failure
+    ledger = smooth_ledger(smoothed, widen=1.0)
+    apart = np.abs(member.values - ledger.values)[:, :2] / ledger.std[:, :2]
+    # Its counts scatter as those of the campaign did: 12 dependent values, one in 500 beyond.
+    assert 0.0 < apart.max() < 3.5

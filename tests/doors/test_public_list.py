@@ -13,9 +13,9 @@ import lidepth
 
 PUBLIC = [
     "Analysis", "Calibration", "CampaignPlan", "CyclerLog", "DepthProfile", "Detector",
-    "Instrument", "Layer", "Ledger", "LidepthError", "Material", "Response", "Run",
+    "Ensemble", "Instrument", "Layer", "Ledger", "LidepthError", "Material", "Response", "Run",
     "RunFile", "SpectrumSeries", "Stack", "StoppingSource", "__version__", "analyze", "check_run",
-    "examine", "projectile", "read_cycler", "read_experiment", "read_plan", "read_run",
+    "ensemble", "examine", "projectile", "read_cycler", "read_experiment", "read_plan", "read_run",
     "read_spectra", "save_figures", "simulate_campaign",
     "stopping_rows", "stopping_source", "write_campaign", "write_ledger_csv",
     "write_profiles_nc", "write_report", "write_summary_json",

@@ -61,6 +61,15 @@ def _values(inversion: Inversion) -> tuple[Floats, list[Floats]]:
     return states @ row.T, [row] * len(states)
 
 
+def ledger_rows(inversion: Inversion) -> tuple[Floats, list[Floats], list[Floats]]:
+    """Values (n, 3) in uAh, and per state how they move with its vector and the shared parameters.
+
+    The latter are (3, state size) and (3, shared) each.
+    """
+    values, rows = _values(inversion)
+    return values, rows, _borders(inversion, values, rows)
+
+
 def _borders(inversion: Inversion, values: Floats, rows: list[Floats]) -> list[Floats]:
     """How the values of each state move with the shared parameters; (3, shared) each."""
     area = inversion.model.parameters.index["area"]

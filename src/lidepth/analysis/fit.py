@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,14 +124,15 @@ def solve(
     tolerance: float = 0.1,
     most: int = 25,
     damping: float = 10.0,
+    threads: int = 2,
     progress: Progress | None = None,
 ) -> Solution:
     """Fit all observations together, to ``tolerance`` standard deviations from the optimum.
 
     ``damping`` is how hard shared parameters are held back at first, in units of their priors.
-    Raises NotConverged after ``most`` passes.
+    ``threads`` change nothing but the time it takes.  Raises NotConverged after ``most`` passes.
     """
-    normals = _normals(model, observations, mask, shared, states, not hold_shared)
+    normals = _normals(model, observations, mask, shared, states, not hold_shared, threads)
     best = _objective(model, normals, shared)
     for number in range(1, most + 1):
         factors = _factors(model, normals, observations, 0.0)
@@ -141,7 +142,7 @@ def solve(
             progress("fit", min(number / 8.0, 1.0))
         if size < tolerance:
             if hold_shared:
-                normals = _normals(model, observations, mask, shared, states, True)
+                normals = _normals(model, observations, mask, shared, states, True, threads)
                 factors = _factors(model, normals, observations, 0.0)
             return _solution(shared, states, normals, factors, number, best, hold_shared)
         while damping < 1e6:
@@ -150,7 +151,7 @@ def solve(
             short = _shortening(model, move)
             move, moves = short * move, short * moves
             trial = _normals(
-                model, observations, mask, shared + move, states + moves, not hold_shared
+                model, observations, mask, shared + move, states + moves, not hold_shared, threads
             )
             objective = _objective(model, trial, shared + move)
             if objective < best + 1e-4:
@@ -185,12 +186,13 @@ def _normals(
     shared: Floats,
     states: Floats,
     with_shared: bool,
+    threads: int = 2,
 ) -> list[_Normal]:
     def one(item: tuple[Observation, Floats]) -> _Normal:
         return _normal(model, item[0], mask, shared, item[1], with_shared)
 
     # The matrices are small: threads of the linear algebra would only get in each other's way.
-    with threadpool_limits(limits=1), ThreadPoolExecutor(2) as pool:
+    with threadpool_limits(limits=1), ThreadPoolExecutor(threads) as pool:
         return list(pool.map(one, zip(observations, states, strict=True)))
 
 
@@ -351,3 +353,19 @@ def _solution(
         local=factors.local, leverage=factors.leverage,
         predictions=tuple(n.prediction for n in normals), passes=passes, objective=objective,
     )  # fmt: skip
+
+
+def counting_information(
+    model: ForwardModel,
+    observations: Sequence[Observation],
+    mask: NDArray[np.bool_],
+    shared: Floats,
+    states: Floats,
+) -> list[tuple[Floats, Floats, Floats]]:
+    """What the counts alone say, priors and ties left out: one (a, b, c) per observation.
+
+    ``a`` (state size, state size), ``b`` (state size, p) and ``c`` (p, p) are the blocks of the
+    Fisher information of the state and the shared parameters.
+    """
+    bare = [replace(o, precision=np.zeros_like(o.precision), ties=()) for o in observations]
+    return [(n.a, n.b, n.c) for n in _normals(model, bare, mask, shared, states, True)]

@@ -74,18 +74,9 @@ def analyze(
     Raises BadData where the data cannot carry the analysis.
     """
     tell = progress or _silent
-    _require_roles(run)
-    tell("reduce", 0.0)
-    reduction = reduce_run(run, ranges)
-    if not reduction.states:
-        raise BadData(
-            "no end of charge or discharge has a usable spectrum",
-            where=run.source,
-            expected="spectra taken while the cell rested after a charge or a discharge",
-            remedy="without a cycler log give time ranges (--range 'START .. STOP')",
-        )
-    tell("reduce", 1.0)
-    calibrated, inversion = _fit(run, source, reduction, tell, earlier)
+    reduction, calibrated, inversion = fit_run(
+        run, source, ranges, earlier=earlier, progress=progress
+    )
     widen = misfit_factor(calibrated.result.fit)
     remark = _TIED if inversion.tied else _FREE
     default = account(run, reduction, inversion, method="default", widen=widen, remark=remark)
@@ -144,6 +135,26 @@ def analyze(
         electrochemistry=examine_run(run, fitted_stack(run, inversion), common, default),
         track=track,
     )  # fmt: skip
+
+
+def fit_run(
+    run: Run, source: StoppingSource, ranges: Sequence[tuple[float, float]] = (), *,
+    earlier: Settled | None = None, progress: Progress | None = None,
+) -> tuple[Reduction, Calibrated, Inversion]:  # fmt: skip
+    """Reduce, calibrate and fit, without the account; arguments and errors as of ``analyze``."""
+    tell = progress or _silent
+    _require_roles(run)
+    tell("reduce", 0.0)
+    reduction = reduce_run(run, ranges)
+    if not reduction.states:
+        raise BadData(
+            "no end of charge or discharge has a usable spectrum",
+            where=run.source,
+            expected="spectra taken while the cell rested after a charge or a discharge",
+            remedy="without a cycler log give time ranges (--range 'START .. STOP')",
+        )
+    tell("reduce", 1.0)
+    return reduction, *_fit(run, source, reduction, tell, earlier)
 
 
 def _smoothed(

@@ -13,6 +13,7 @@ from lidepth.cli import (
     cite,
     cycler,
     demo,
+    ensemble,
     export,
     import_,
     plan,
@@ -79,6 +80,7 @@ app.command("analyze", help=analyze.HELP)(analyze.analyze_verb)
 app.command("check", help=check.HELP)(check.check_verb)
 app.command("cycler", help=cycler.HELP)(cycler.cycler_verb)
 app.command("demo", help=demo.HELP)(demo.demo_verb)
+app.command("ensemble", help=ensemble.HELP)(ensemble.ensemble_verb)
 app.command("export", help=export.HELP)(export.export_verb)
 app.command("import", help=import_.HELP)(import_.import_verb)
 app.command("plan", help=plan.HELP)(plan.plan_verb)

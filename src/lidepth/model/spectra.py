@@ -125,6 +125,16 @@ class SpectrumSeries:
             detector,
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the arrays: scipp's own objects cannot be sent to another process."""
+        columns = {
+            "counts": np.array(self.counts), "start": self.start, "live_s": self.live_s,
+            "real_s": self.real_s, "monitor": self.monitor, "flags": self.flags,
+            "sources": self.sources, "digests": self.digests,
+            "claimed_scale": self.claimed_scale, "detector": self.detector,
+        }  # fmt: skip
+        return _from_columns, (columns,)
+
     def _column(self, name: str) -> NDArray[Any]:
         values = np.array(self.data.coords[name].values)
         values.setflags(write=False)
@@ -226,6 +236,11 @@ class SpectrumSeries:
             raise BadData("broken promise: one set of flags per spectrum")
         marked = sc.array(dims=["time"], values=flags.astype(np.int64), unit=None)
         return replace(self, data=self.data.assign_coords(flags=marked))
+
+
+def _from_columns(columns: dict[str, Any]) -> SpectrumSeries:
+    """A series out of its pickle."""
+    return SpectrumSeries.from_arrays(**columns)
 
 
 def seconds(times: NDArray[np.datetime64], origin: np.datetime64) -> NDArray[np.float64]:

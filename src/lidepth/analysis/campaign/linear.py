@@ -169,6 +169,22 @@ class Linearisation:
             normal=weighted.T @ slopes,
         )  # fmt: skip
 
+    def means(
+        self, rows: NDArray[np.int64], shared: Floats, states: Floats
+    ) -> Iterator[tuple[Floats, Floats]]:
+        """Expected counts (bins,) of each spectrum at its own state, and their slope by its beam.
+
+        ``states`` (k, n) of all spectra; the model is carried through at the anchors ``rows``.
+        """
+        n = self._cell.size
+        for first, last, begin, end in self._segments(rows, shared, states[rows], None):
+            for k in range(first, last):
+                w, mean, near = self._between(k, begin, end)
+                slopes = self._scale(k)[:n] * (
+                    (1.0 - w) * begin.slopes[:, :n] + w * end.slopes[:, :n]
+                )
+                yield mean + slopes @ (states[k] - near), slopes[:, FLUX]
+
     def all(
         self, rows: NDArray[np.int64], shared: Floats, states: Floats,
         tell: Callable[[float], None] | None = None,

@@ -57,7 +57,7 @@ def smooth_ledger(smoothed: Smoothed, *, widen: float, method: str = "smooth") -
     """
     campaign, track = smoothed.campaign, smoothed.track
     cell, states = campaign.cell, campaign.reduction.states
-    places = [_middle(smoothed, state.indices, state.time_s) for state in states]
+    places = state_places(smoothed)
     values = contents(cell, track)[places]
     borders = np.concatenate(
         [
@@ -76,6 +76,12 @@ def smooth_ledger(smoothed: Smoothed, *, widen: float, method: str = "smooth") -
         flags=tuple(state_flags(campaign.run, state.indices) for state in states),
         balance_spent=True, remark=REMARK,
     )  # fmt: skip
+
+
+def state_places(smoothed: Smoothed) -> list[int]:
+    """The spectrum in the middle of each state of the reduction."""
+    states = smoothed.campaign.reduction.states
+    return [_middle(smoothed, state.indices, state.time_s) for state in states]
 
 
 def _middle(smoothed: Smoothed, indices: tuple[int, ...], time_s: float) -> int:

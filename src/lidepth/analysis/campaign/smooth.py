@@ -117,7 +117,17 @@ def smooth(
 
     Raises NotConverged when the passes do not settle.
     """
-    shared, states = starting_point(campaign, inversion)
+    return settle(campaign, *starting_point(campaign, inversion), tell=tell)
+
+
+def settle(
+    campaign: Campaign, shared: Floats, states: Floats, *,
+    tell: Callable[[float], None] | None = None,
+) -> Smoothed:  # fmt: skip
+    """Smooth a campaign from ``shared`` (p,) and ``states`` (anchors, n).
+
+    Raises NotConverged when the passes do not settle.
+    """
     depth, moved = campaign.cell.place("silicon_depth"), np.inf
     for number in range(1, _MOST_PASSES + 1):
         linear = linearise(campaign, shared, states)
