@@ -34,8 +34,8 @@ def with_error(value: float, std: float, unit: str = "") -> str:
     if std <= 0:
         return f"{plain(value)}{tail}"
     digits = max(0, 1 - math.floor(math.log10(std)))
-    if digits > SMALLEST_DIGITS:
-        power = math.floor(math.log10(max(abs(value), std)))
+    power = math.floor(math.log10(max(abs(value), std)))
+    if digits > SMALLEST_DIGITS and power != 0:
         inside = with_error(value * 10.0**-power, std * 10.0**-power)
         return f"({inside}) × 10{str(power).translate(HIGH)}{tail}"
     return f"{value:.{digits}f} ± {std:.{digits}f}{tail}".replace("-", "−")
