@@ -61,6 +61,13 @@ def _values(inversion: Inversion) -> tuple[Floats, list[Floats]]:
     return states @ row.T, [row] * len(states)
 
 
+def ledger_borders(inversion: Inversion) -> tuple[Floats, Floats]:
+    """Ledger values (n, 3) in uAh, and how they move with the shared parameters; (n, 3, shared)."""
+    values, rows = _values(inversion)
+    borders = _borders(inversion, values, rows)
+    return values, np.array(borders).reshape(*values.shape, -1)
+
+
 def _borders(inversion: Inversion, values: Floats, rows: list[Floats]) -> list[Floats]:
     """How the values of each state move with the shared parameters; (3, shared) each."""
     area = inversion.model.parameters.index["area"]
