@@ -7,6 +7,7 @@ ledger and parameters.  From it
 - B C / C_ii is the slope of the ledger along parameter i with all others refitted (the conditional
   mean of a normal distribution),
 - B C / sqrt(C_ii) is the ledger's error that goes with the one left in parameter i.
+C is Gauss-Newton's: refits agree to about a tenth (tests/analysis/test_diagnosis.py).
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ from lidepth.show.report import write_report
 from lidepth.show.save import save_figures
 from lidepth.show.terminal import summary_panel, warnings_panel
 
-
 NAMES = ("report.html", "ledger.csv", "profiles.nc", "smooth.nc", "summary.json", "figures")
 
 

@@ -86,7 +86,7 @@ def _nuisances(track: LithiumTrack) -> Iterator[Variable]:
     yield text("nuisance", ("nuisance",), NUISANCES)
     yield text("nuisance_units", ("nuisance",), _NUISANCE_UNITS)
     yield Variable(name="nuisances", dims=("time", "nuisance"), values=track.nuisances,
-                   meaning="beam against the monitor and background as natural logarithms")  # fmt: skip
+                   meaning="beam and background as natural logarithms")  # fmt: skip
     yield Variable(name="nuisances_std", dims=("time", "nuisance"), values=track.nuisances_std,
                    meaning="total standard uncertainty")  # fmt: skip
 

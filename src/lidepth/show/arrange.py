@@ -158,8 +158,8 @@ def depth_regions(profile: DepthProfile) -> dict[str, tuple[float, float]]:
     return spans
 
 
-def with_gaps(cycle: NDArray[np.int64], *columns: Floats) -> list[Floats]:
-    """Cycle numbers and columns with a NaN wherever cycles are missing, so that lines break."""
+def with_gaps(cycle: NDArray[np.int64] | Floats, *columns: Floats) -> list[Floats]:
+    """Cycles (or times) and columns with a NaN wherever some are missing, so that lines break."""
     steps = np.diff(cycle)
     usual = float(np.median(steps)) if steps.size else 1.0
     gaps = np.flatnonzero(steps > 1.5 * usual) + 1

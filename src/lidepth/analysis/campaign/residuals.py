@@ -19,13 +19,15 @@ MOST_ROWS = 400
 # spectra, a sixth of a charge in the published cell.  Its curvature is felt by less than a tenth
 # of a standard error of their sum.
 _TOGETHER = 8
+_GAP = 3.0  # lengths of a spectrum without one: the cell may be another after it
 _FEWEST = 1e-6  # expected counts of a bin
 
 
 def campaign_strip(smoothed: Smoothed, *, most: int = MOST_ROWS) -> ResidualStrip:
     """Every spectrum against what the smoother expects of it, summed to ``most`` rows in time."""
     campaign = smoothed.campaign
-    group = time_rows(len(campaign.moments), most)
+    series, rows = campaign.run.series, campaign.moments.rows
+    group = time_rows(series.start_s[rows], series.stop_s[rows], most)
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     counts = np.add.reduceat(campaign.spectra.counts, starts, axis=0)
     expected = np.zeros_like(counts)
@@ -34,7 +36,6 @@ def campaign_strip(smoothed: Smoothed, *, most: int = MOST_ROWS) -> ResidualStri
         last = int(starts[row + 1]) if row + 1 < starts.size else group.size
         for begin in range(first, last, _TOGETHER):
             expected[row] += _expected(smoothed, states, slice(begin, min(begin + _TOGETHER, last)))
-    series, rows = campaign.run.series, campaign.moments.rows
     return residual_strip(
         counts, expected, edges_kev=_edges_kev(smoothed),
         start_s=series.start_s[rows[starts]],
@@ -43,10 +44,14 @@ def campaign_strip(smoothed: Smoothed, *, most: int = MOST_ROWS) -> ResidualStri
     )  # fmt: skip
 
 
-def time_rows(spectra: int, most: int) -> NDArray[np.int64]:
-    """Row of each spectrum, at most ``most`` rows of like numbers of spectra; (spectra,)."""
-    rows = min(spectra, most)
-    return np.asarray(np.arange(spectra, dtype=np.int64) * rows // max(spectra, 1))
+def time_rows(start_s: Floats, stop_s: Floats, most: int) -> NDArray[np.int64]:
+    """Row of each spectrum: about ``most`` rows of like numbers of spectra, none across a gap."""
+    count = start_s.size
+    even = np.arange(count, dtype=np.int64) * min(count, most) // max(count, 1)
+    pause = start_s[1:] - stop_s[:-1]
+    apart = pause > _GAP * np.median(stop_s - start_s)
+    new = np.concatenate([[False], (np.diff(even) > 0) | apart])
+    return np.asarray(np.cumsum(new), dtype=np.int64)
 
 
 def _expected(smoothed: Smoothed, states: Floats, some: slice) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 from lidepth.model.ledger import REGIONS
 from lidepth.model.result import Analysis
 from lidepth.model.track import NUISANCES, LithiumTrack
-from lidepth.show.arrange import Floats, error_lines, with_time_gaps
+from lidepth.show.arrange import Floats, error_lines, with_gaps, with_time_gaps
 from lidepth.show.drawing import Drawing, NothingToDraw
 from lidepth.show.style import (
     BLACK,
@@ -27,6 +27,7 @@ from lidepth.show.style import (
 
 MOST_POINTS = 3000  # of a line; more is not seen and makes the file heavy
 MOST_COLUMNS = 500  # of the map
+GAP = 3.0  # lengths of a spectrum without one that make a gap
 TRACKS = (
     ("flux", NUISANCES.index("beam"), 100.0, "beam against\nmonitor (%)"),
     ("offset", NUISANCES.index("offset_kev"), 1.0, "energy offset\n(keV)"),
@@ -47,6 +48,13 @@ def _thinned(track: LithiumTrack) -> Any:
     return slice(None, None, max(-(-len(track) // MOST_POINTS), 1))
 
 
+def _band(axes: Any, at: Floats, value: Floats, std: Floats, colour: str) -> None:
+    """A line with its 68 % band, broken where no spectrum was taken."""
+    at, value, std = with_gaps(at, value, std)
+    axes.fill_between(at, value - std, value + std, color=colour, alpha=0.22, lw=0)
+    axes.plot(at, value, color=colour, lw=0.8)
+
+
 @styled
 def campaign(analysis: Analysis) -> Drawing:
     """Draw lithium per region at every spectrum under the voltage, states of the default on it."""
@@ -57,9 +65,10 @@ def campaign(analysis: Analysis) -> Drawing:
     _voltage(panels[0], analysis, float(hours[0]), float(hours[-1]))
     for axes, column in ((panels[1], 2), (panels[2], 0), (panels[3], 1)):
         _content(axes, analysis, track, column, some)
-    panels[1].plot(hours, track.charge_uah[some], color=VERMILLION, lw=0.7, ls=(0, (3, 2)),
-                   label="charge by the cycler")  # fmt: skip
-    panels[1].legend(loc="upper right", ncols=3)
+    charge = with_gaps(hours, track.charge_uah[some])
+    look = {"color": VERMILLION, "lw": 0.7, "ls": (0, (3, 2))}
+    panels[1].plot(*charge, label="charge by the cycler", **look)
+    panels[1].legend(loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=2, borderpad=0.0)
     panels[3].set_xlabel(HOURS)
     figure.align_ylabels(panels)
     return Drawing(
@@ -99,8 +108,7 @@ def _content(axes: Any, analysis: Analysis, track: LithiumTrack, column: int, so
     colour = ROLE_COLOURS[role]
     hours, value = track.time_s[some] / 3600.0, track.contents_uah[some, column]
     std = track.std_uah[some, column]
-    axes.fill_between(hours, value - std, value + std, color=colour, alpha=0.22, lw=0)
-    axes.plot(hours, value, color=colour, lw=0.8)
+    _band(axes, hours, value, std, colour)
     axes.axhline(0.0, color="#bbbbbb", lw=0.5)
     default = analysis.ledgers.get("default")
     if default is not None and len(default):
@@ -157,14 +165,15 @@ def campaign_map(analysis: Analysis) -> Drawing:
 def _columns(analysis: Analysis, track: LithiumTrack) -> tuple[Floats, Floats, Floats, Floats]:
     """Start and stop (h) of neighbouring spectra together, mean change and its error per nm."""
     series, step = analysis.run.series, max(-(-len(track) // MOST_COLUMNS), 1)
-    first = np.arange(0, len(track), step)
+    start, stop = series.start_s[track.rows], series.stop_s[track.rows]
+    gaps = np.flatnonzero(start[1:] - stop[:-1] > GAP * np.median(stop - start)) + 1
+    first = np.union1d(np.arange(0, len(track), step), gaps)
     last = np.append(first[1:], len(track)) - 1
     number = np.diff(np.append(first, len(track)))[:, None]
     change = np.add.reduceat(track.change_1e15, first, axis=0) / number / track.width_nm
     # neighbours share nearly all of their error
     std = np.add.reduceat(track.change_std_1e15, first, axis=0) / number / track.width_nm
-    hours = series.start_s[track.rows[first]] / 3600.0, series.stop_s[track.rows[last]] / 3600.0
-    return *hours, change, std
+    return start[first] / 3600.0, stop[last] / 3600.0, change, std
 
 
 def _depth_image(
@@ -199,8 +208,7 @@ def campaign_losses(analysis: Analysis) -> Drawing:
         (panels[0], missing, std, PURPLE, "charge that moved\nno lithium (µAh)"),
         (panels[1], silicon, silicon_std, GREEN, "moved silicon\n(10¹⁵ Si/cm²)"),
     ):
-        axes.fill_between(hours, value - error, value + error, color=colour, alpha=0.22, lw=0)
-        axes.plot(hours, value, color=colour, lw=0.9)
+        _band(axes, hours, value, error, colour)
         axes.axhline(0.0, color=GREY, lw=0.5)
         axes.set_ylabel(label)
         bare(axes)
@@ -262,8 +270,7 @@ def _nuisance(axes: Any, analysis: Analysis, name: str, place: int, scale: float
         track, some = analysis.track, _thinned(analysis.track)
         hours, value = track.time_s[some] / 3600.0, scale * track.nuisances[some, place]
         std = scale * track.nuisances_std[some, place]
-        axes.fill_between(hours, value - std, value + std, color=BLUE, alpha=0.22, lw=0)
-        axes.plot(hours, value, color=BLUE, lw=0.8)
+        _band(axes, hours, value, std, BLUE)
         data |= {"time_h": hours, f"{name}_smooth": value, f"{name}_smooth_std": std}
     found = [
         (state.time_s / 3600.0, parameter)

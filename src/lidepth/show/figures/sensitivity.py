@@ -12,6 +12,7 @@ from lidepth.model.ledger import REGIONS
 from lidepth.model.result import Analysis
 from lidepth.show.drawing import Drawing, NothingToDraw
 from lidepth.show.style import DIVERGING, new_figure, styled
+from lidepth.show.words import unit_printed
 
 MOST_ROWS = 16
 SMALLEST = 0.005  # below it a number is left out
@@ -41,7 +42,7 @@ def sensitivity(analysis: Analysis) -> Drawing:
         last = table.common if number == len(BLOCKS) - 1 else np.full_like(table.common, np.nan)
         _block(axes, table, np.concatenate([every[:, number], last[None] * 100 / whole]), limit)
         axes.set_title(title, fontsize=7.5, loc="center", pad=27)
-    labels = [f"{row.label} ({step_printed(row)})" for row in rows] + ["all together"]
+    labels = [f"{unit_printed(row.label)} ({step_printed(row)})" for row in rows] + ["all together"]
     panels[0].set_yticks(range(len(labels)), labels, fontsize=6.5)
     panels[0].set_ylim(len(labels) - 0.5, -0.5)
     return Drawing(
