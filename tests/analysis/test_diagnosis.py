@@ -363,14 +363,12 @@ def test_the_ensemble_of_another_source_holds_icru49(small: Small) -> None:
 class Unsettled(ScaledSource):
     """A source that no fit settles with."""
 
-    name: str = "unsettled"
-
     def electronic(self, *_: object) -> Floats:
         raise NotConverged("the fit still moves")
 
 
 def test_several_sources_make_a_band_of_their_own_ledgers(small: Small) -> None:
-    up, bad = stopping_ensemble(small.run.stack, ICRU49)[0], Unsettled(base=ICRU49, factors={})
+    up, bad = stopping_ensemble(small.run.stack, ICRU49)[0], Unsettled(ICRU49, {}, "unsettled")
     told = analyze(small.run, ICRU49, alternative=(up, bad))
     default, found = told.ledgers["default"], told.diagnosis.ensemble
     assert found is not None
