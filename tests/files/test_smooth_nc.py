@@ -96,6 +96,4 @@ def test_the_summary_tells_smoother_and_diagnostics(analysis: Analysis, tmp_path
 def test_what_was_not_done_is_null(analysis: Analysis, tmp_path: Path) -> None:
     found = read(replace(analysis, track=None, diagnosis=Diagnosis()), tmp_path)
     assert found["smoother"] is None
-    assert found["diagnostics"] == dict.fromkeys(
-        ("residuals", "modes", "sensitivity", "ensemble")
-    )
+    assert found["diagnostics"] == dict.fromkeys(("residuals", "modes", "sensitivity", "ensemble"))

@@ -105,7 +105,7 @@ def test_the_map_of_sensitivities_is_in_per_cent_of_the_first_charge(analysis, d
     table = analysis.diagnosis.sensitivity
     assert block[0, 0] == pytest.approx(100 * table.rows[0].share[0, 0] / 60.0)
     assert block[-1, 0] == pytest.approx(100 * table.common[0, 0] / 60.0)
-    assert len(block) == 16 + 1
+    assert len(block) == 12 + 1
     written = [text.get_text() for text in figure.axes[2].texts]
     assert "+1.67" in written
     uah = FIGURES["sensitivity"](replace(analysis, first_charge_uah=np.nan))

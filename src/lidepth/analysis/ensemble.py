@@ -37,7 +37,10 @@ def compare_sources(
         try:
             calibrated, inversion = fit(source)
         except NotConverged as error:
-            notes.append(f"with the stopping powers of {source.name} {error.what}")
+            notes.append(
+                f"the analysis with {source.name} did not settle and is left out of the "
+                f"comparison: {error.what}"
+            )
             continue
         widen = misfit_factor(calibrated.result.fit)
         other = account(run, reduction, inversion, method="default", widen=widen, remark="")

@@ -2,11 +2,13 @@
 
 All from the factored fit: with C the covariance of the shared parameters after the fit, P their
 prior precision and B the derivatives of the ledger (states following), B C is the covariance of
-ledger and parameters.  From it
+ledger and parameters.  From it:
+
 - B C P moves of the ledger when a prior mean moves (the gradient of the posterior by it is P),
 - B C / C_ii is the slope of the ledger along parameter i with all others refitted (the conditional
   mean of a normal distribution),
 - B C / sqrt(C_ii) is the ledger's error that goes with the one left in parameter i.
+
 C is Gauss-Newton's: refits agree to about a tenth (tests/analysis/test_diagnosis.py).
 """
 

@@ -12,10 +12,10 @@ from lidepth.model.ledger import REGIONS
 from lidepth.model.result import Analysis
 from lidepth.model.track import LithiumTrack
 from lidepth.show import words
-from lidepth.show.figures.sensitivity import MOST_ROWS, step_printed
+from lidepth.show.figures.sensitivity import step_printed
 
 WORRYING_PULL = 3.0
-SMALL_SHARE = 0.5  # of the prior's width: beyond it a nuisance of a state leans on its prior
+MOST_ROWS = 16  # of the table of sensitivities; the rest is in summary.json
 
 
 def checks(analysis: Analysis) -> list[dict[str, Any]]:

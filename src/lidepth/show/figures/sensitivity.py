@@ -14,8 +14,8 @@ from lidepth.show.drawing import Drawing, NothingToDraw
 from lidepth.show.style import DIVERGING, new_figure, styled
 from lidepth.show.words import unit_printed
 
-MOST_ROWS = 16
-SMALLEST = 0.005  # below it a number is left out
+MOST_ROWS = 12
+SMALLEST = 0.02  # below it a number is left out
 LETTERS = {"anode": "Qa", "electrolyte": "Qe", "cathode": "Qc"}
 BLOCKS = (
     ("believed", "printed value\none prior σ up"),
@@ -65,9 +65,10 @@ def _block(axes: Any, table: SensitivityTable, values: Any, limit: float) -> Non
     for (row, column), value in np.ndenumerate(flat):
         if not abs(value) >= SMALLEST:
             continue
+        # inside the frame: the layout need not measure hundreds of them
         text = f"{value:.2f}" if row == len(flat) - 1 else f"{value:+.2f}".replace("-", "−")
         loud = abs(value) > 1.1 * limit
-        axes.text(column, row, text, ha="center", va="center", fontsize=5.5,
+        axes.text(column, row, text, ha="center", va="center", fontsize=5.5, in_layout=False,
                   color="white" if loud else "black")  # fmt: skip
     names = [LETTERS[role] for _ in table.kinds for role in REGIONS]
     axes.set_xticks(range(len(names)), names, fontsize=6.5)
@@ -91,7 +92,7 @@ def _caption(table: SensitivityTable, unit: str) -> str:
         "more; middle, if it is held one step (in brackets) above what was found and all else is "
         "fitted again; right, with the one standard deviation that is left after the fit: its "
         "part in the common error, whose whole is the last line. Parts of correlated parameters "
-        "do not add up. Empty: below 0.005. "
+        f"do not add up. No number: below {SMALLEST:g}. "
         "A large number at the left says what to measure better before the next run."
         + f" Of {len(table.rows)} parameters the {MOST_ROWS} that matter most are drawn."
         * (len(table.rows) > MOST_ROWS)
