@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from conftest import Fitted, Small
 from lidepth.analysis import analyze
 from lidepth.analysis.account import account, ledger_borders
 from lidepth.analysis.calibrate import spectrum_fit
@@ -35,6 +35,9 @@ from lidepth.model.material import Material
 from lidepth.physics.reactions import projectile
 from lidepth.physics.stopping import stopping_source
 from lidepth.physics.stopping.ensemble import COMPOUND_SCALE, ScaledSource, stopping_ensemble
+
+if TYPE_CHECKING:
+    from conftest import Fitted, Small
 
 Floats = NDArray[np.float64]
 ICRU49 = stopping_source("icru49")
