@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lidepth.files.readers import read_spectra
     from lidepth.files.run_file import RunFile
     from lidepth.files.run_folder import read_run
+    from lidepth.files.smooth_nc import write_smooth_nc
     from lidepth.files.tables import write_ledger_csv, write_summary_json
     from lidepth.model.calibration import Calibration
     from lidepth.model.cycling import CyclerLog
@@ -85,6 +86,7 @@ _HOME = {
     "write_ledger_csv": "files.tables",
     "write_profiles_nc": "files.profiles_nc",
     "write_report": "show.report",
+    "write_smooth_nc": "files.smooth_nc",
     "write_summary_json": "files.tables",
 }
 """Public name: the module it lives in."""
@@ -127,6 +129,7 @@ __all__ = [
     "write_ledger_csv",
     "write_profiles_nc",
     "write_report",
+    "write_smooth_nc",
     "write_summary_json",
 ]
 

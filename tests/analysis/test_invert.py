@@ -377,10 +377,14 @@ def test_another_source_that_moves_the_ledger_beyond_its_error_is_told(small: Sm
 def test_another_source_within_the_error_is_not_told(small: Small) -> None:
     ledger = default(small.analysis)
     common = np.sqrt(ledger.std**2 - ledger.stat**2)
-    near = replace(ledger, values=ledger.values + 0.8 * common.mean(axis=0))
-    far = replace(ledger, values=ledger.values + 1.2 * common.mean(axis=0))
+    near = replace(ledger, values=ledger.values + 0.8 * common)
+    far = replace(ledger, values=ledger.values + 1.2 * common)
     assert source_warnings(ledger, near, "near") == []
     assert len(source_warnings(ledger, far, "far")) == 3
+    # moves of opposite sign in charged and discharged rows do not hide each other
+    sign = np.where(ledger.rows_of("charged"), 1.0, -1.0)[:, None]
+    swing = replace(ledger, values=ledger.values + 1.2 * sign * common)
+    assert len(source_warnings(ledger, swing, "swing")) == 3
 
 
 # --- warnings ------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ PUBLIC = [
     "ensemble", "examine", "projectile", "read_cycler", "read_experiment", "read_plan", "read_run",
     "read_spectra", "save_figures", "simulate_campaign",
     "stopping_rows", "stopping_source", "write_campaign", "write_ledger_csv",
-    "write_profiles_nc", "write_report", "write_summary_json",
+    "write_profiles_nc", "write_report", "write_smooth_nc", "write_summary_json",
 ]  # fmt: skip
 HEAVY = ("scipp", "scipy", "numba", "matplotlib", "pydantic", "typer")
 

@@ -6,6 +6,7 @@ Only what the cycler log says by itself is worked out from the log.
 from __future__ import annotations
 
 import numpy as np
+from fake_diagnosis import fake_diagnosis, fake_scale, fake_track
 from scipy.special import erf
 
 from lidepth.analysis.electrochemistry.examine import examine
@@ -158,15 +159,7 @@ def _series(cycles: int, rng) -> tuple[SpectrumSeries, np.ndarray]:
     zero = components(np.zeros(3), edges)
     counts = np.zeros((n, CHANNELS), np.int64)
     for i, t in enumerate(time + SPECTRUM_S / 2):
-        into = t - PRISTINE_S
-        cycle = int(into // CYCLE_S) + 1
-        phase = into - (cycle - 1) * CYCLE_S
-        share = np.interp(phase, [0, CHARGE_S, CHARGE_S + REST_S, CYCLE_S - REST_S], [0, 1, 1, 0])
-        if into < 0:
-            parts = zero
-        else:
-            low = amounts(max(cycle - 1, 0), "discharged") if cycle > 1 else np.zeros(3)
-            parts = components(low + share * (amounts(cycle, "charged") - low), edges)
+        parts = zero if t < PRISTINE_S else components(_at(t), edges)
         counts[i] = rng.poisson(sum(parts.values()) * SPECTRUM_S)
     flags = np.zeros(n, np.int64)
     flags[before + 130 : before + 137] = int(Quality.BEAM_OFF)
@@ -265,6 +258,26 @@ def _steps(cycles: int) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+def _at(time_s: float) -> np.ndarray:
+    """Lithium in anode, electrolyte and missing from the cathode at a time, in uAh."""
+    into = time_s - PRISTINE_S
+    cycle = int(into // CYCLE_S) + 1
+    phase = into - (cycle - 1) * CYCLE_S
+    share = np.interp(phase, [0, CHARGE_S, CHARGE_S + REST_S, CYCLE_S - REST_S], [0, 1, 1, 0])
+    low = amounts(max(cycle - 1, 0), "discharged") if cycle > 1 else np.zeros(3)
+    return low + share * (amounts(cycle, "charged") - low)
+
+
+def _track(series: SpectrumSeries, pristine: np.ndarray):
+    rows = np.flatnonzero(series.usable & ~pristine)
+    middle = 0.5 * (series.start_s + series.stop_s)[rows]
+    contents = np.array([_at(t) for t in middle])
+    return fake_track(
+        series, rows, contents, np.array([lithium(one) for one in contents]), PRISTINE_LI,
+        EDGES_NM, REGIONS,
+    )  # fmt: skip
+
+
 def fake_analysis(
     cycles: int = 8, *, cycler: bool = True, title: str = "Si | Li3PO4 | LiCoO2 thin-film cell"
 ) -> Analysis:
@@ -287,6 +300,9 @@ def fake_analysis(
     )
     silicon = 62.0 * (1 - np.exp(-np.arange(1, cycles + 1) / 2.0))
     number = np.arange(1, cycles + 1)
+    ledger = _ledger("default", states, 0.0, rng)
+    track = _track(series, pristine) if cycler else None
+    rows = np.flatnonzero(series.usable & ~pristine)
     return Analysis(
         run=run, steps=_steps(cycles) if cycler else (), states=states,
         calibration=_calibration(rng),
@@ -294,7 +310,7 @@ def fake_analysis(
         fits=tuple(_fit(s.label, v, REST_S, rng) for s, v in zip(states, truth, strict=True)),
         profiles=tuple(_profile(s, v) for s, v in zip(states, truth, strict=True)),
         ledgers={
-            "default": _ledger("default", states, 0.0, rng),
+            "default": ledger,
             "untied": _ledger("untied", states, [0.5, -0.7, -0.2], rng, spent=False),
             "windows": _ledger("windows", states, bias, rng),
         },
@@ -309,8 +325,9 @@ def fake_analysis(
         ),
         state_parameters=tuple(
             (
-                _parameter("flux", "flux", "", 1.0, 0.03, 1.01, 0.004),
+                _parameter("flux", "beam against the monitor", "log", 0.0, 0.03, 0.01, 0.004),
                 _parameter("offset", "energy offset", "keV", 0.0, 1.0, 0.2, 0.2),
+                _parameter("background", "background", "log", 0.0, 0.3, -0.02, 0.03),
             )
             for _ in states
         ),
@@ -318,6 +335,10 @@ def fake_analysis(
         stopping="icru49", provenance=PROVENANCE, modes=14.0,
         electrochemistry=None if log is None else examine(
             log, series.origin, stack=CELL, area_cm2=AREA_CM2
+        ),
+        track=track, scale=fake_scale(40, float(series.stop_s[-1])),
+        diagnosis=fake_diagnosis(
+            series, rows, ledger, tuple(s.label for s in states), EDGES_NM[2:53], rng
         ),
     )  # fmt: skip
 

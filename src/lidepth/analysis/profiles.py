@@ -15,6 +15,7 @@ from lidepth.analysis.invert import (
     whole_states,
 )
 from lidepth.analysis.reduce import Reduction
+from lidepth.model.diagnosis import ModeSpectrum
 from lidepth.model.profile import DepthProfile
 
 Floats = NDArray[np.float64]
@@ -126,17 +127,48 @@ def _resolution(kernel: Floats, widths_nm: Floats) -> Floats:
     return np.where((peak > 0) & (own >= 0.25 * peak), width, np.nan)
 
 
-def supported_modes(inversion: Inversion, mask: NDArray[np.bool_]) -> float:
-    """Modes of the electrolyte's profile that one state's counts know better than the prior.
+def mode_spectrum(inversion: Inversion, mask: NDArray[np.bool_]) -> ModeSpectrum:
+    """What the counts of each state know of the electrolyte's profile, in units of the prior.
 
-    Number of eigenvalues above one of the prior-whitened Fisher matrix, median over states.
+    Eigenvalues of the prior-whitened Fisher matrix of the hats' heights, other parts of the state
+    given, and again with these unknown within their own priors.
     """
-    numbers = []
+    model = inversion.model
+    root = np.linalg.cholesky(model.basis.covariance(amplitude=STEP_AMPLITUDE, bulk=STEP_BULK))
+    known, freed = [], []
+    vectors = np.eye(len(root))
     for place in range(1, len(inversion.observations)):
         weighted, by_state, _ = _fisher(inversion, place, mask)
-        root = np.linalg.cholesky(
-            inversion.model.basis.covariance(amplitude=STEP_AMPLITUDE, bulk=STEP_BULK)
-        )
-        fisher = root.T @ (weighted.T @ by_state)[HATS:, HATS:] @ root
-        numbers.append(np.count_nonzero(np.linalg.eigvalsh(fisher) > 1.0))
-    return float(np.median(numbers)) if numbers else float("nan")
+        fisher = weighted.T @ by_state
+        hats = fisher[HATS:, HATS:]
+        others = fisher[:HATS, :HATS] + inversion.observations[place].precision[:HATS, :HATS]
+        lost = fisher[HATS:, :HATS] @ _scaled_inverse(others)
+        values, vectors = np.linalg.eigh(root.T @ hats @ root)
+        known.append(np.maximum(values[::-1], 0.0))
+        left = np.linalg.eigvalsh(root.T @ (hats - lost @ fisher[:HATS, HATS:]) @ root)
+        freed.append(np.maximum(left[::-1], 0.0))
+    cells = model.grid.of("electrolyte")
+    shapes = model.lithium_maps[2][cells] @ root @ vectors[:, ::-1]
+    edges = model.grid.depth_nm[cells[0] : cells[-1] + 2]
+    size = (len(known), len(root))
+    return ModeSpectrum(
+        labels=tuple(seen.label for seen in inversion.observations[1:]),
+        information=np.array(known).reshape(size), freed=np.array(freed).reshape(size),
+        edges_nm=edges - model.grid.depth_nm[model.grid.of("anode")[0]],
+        shapes=(shapes / np.diff(edges)[:, None]).T,
+    )  # fmt: skip
+
+
+def _scaled_inverse(matrix: Floats) -> Floats:
+    """Pseudo-inverse of a matrix whose parts have unlike units and may be unseen."""
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+    scaled = matrix * np.outer(scale, scale)
+    return np.asarray(np.linalg.pinv(scaled, hermitian=True) * np.outer(scale, scale))
+
+
+def supported_modes(modes: ModeSpectrum) -> float:
+    """Modes of the electrolyte's profile that one state's counts know better than the prior.
+
+    Number of eigenvalues above one, median over states.
+    """
+    return float(np.median(modes.supported)) if modes.labels else float("nan")

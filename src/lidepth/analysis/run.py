@@ -19,23 +19,27 @@ from lidepth.analysis.calibrate import (
     misfit_factor,
     spectrum_fit,
 )
+from lidepth.analysis.campaign.residuals import campaign_strip
 from lidepth.analysis.campaign.rows import lithium_track, smooth_ledger
 from lidepth.analysis.campaign.smooth import campaign_of, smooth
 from lidepth.analysis.electrochemistry.examine import examine_run
 from lidepth.analysis.forward import LNBACK, LNFLUX, OFFSET
+from lidepth.analysis.influence import sensitivities
 from lidepth.analysis.invert import Inversion, first_charge_uah, invert, settled, untie
-from lidepth.analysis.profiles import depth_profiles, supported_modes
+from lidepth.analysis.profiles import depth_profiles, mode_spectrum, supported_modes
 from lidepth.analysis.reduce import Reduction, reduce_run
+from lidepth.analysis.residuals import state_strip
 from lidepth.analysis.scale import track_scale
+from lidepth.analysis.sources import compare_sources
 from lidepth.analysis.verdicts import (
     data_warnings,
     fit_warnings,
     ledger_warnings,
-    source_warnings,
 )
 from lidepth.analysis.windows import window_ledger, window_regions_kev
 from lidepth.errors import BadData, BadInput, NotConverged
 from lidepth.model.calibration import FittedParameter
+from lidepth.model.diagnosis import Diagnosis, ResidualStrip
 from lidepth.model.ledger import Ledger
 from lidepth.model.result import Analysis, Run, Settled
 from lidepth.model.stack import ROLES, Stack
@@ -60,17 +64,17 @@ def analyze(
     source: StoppingSource,
     *,
     ranges: Sequence[tuple[float, float]] = (),
-    alternative: StoppingSource | None = None,
+    alternative: StoppingSource | Sequence[StoppingSource] = (),
     earlier: Settled | None = None,
     smoother: bool = False,
     progress: Progress | None = None,
 ) -> Analysis:
     """Reduce, self-calibrate, invert and account.
 
-    ``ranges`` adds states of chosen time ranges, in s since the run's origin; ``alternative`` is a
-    second stopping source whose ledger is compared with the first; ``earlier`` is the ``settled``
-    of an analysis of the same run when it was shorter: a start, not a result; ``smoother`` adds
-    the smoother over every spectrum, which needs a cycler log.
+    ``ranges`` adds states of chosen time ranges, in s since the run's origin; ``alternative``
+    are further stopping sources whose ledgers are compared with the first; ``earlier`` is the
+    ``settled`` of an analysis of the same run when it was shorter: a start, not a result;
+    ``smoother`` adds the smoother over every spectrum, which needs a cycler log.
     Raises BadData where the data cannot carry the analysis.
     """
     tell = progress or _silent
@@ -92,9 +96,11 @@ def analyze(
     bias = np.full(default.values.shape, np.nan)
     if by_windows is not None:
         ledgers["windows"], bias = by_windows
-    track = None
+    track = strip = None
     if smoother:
-        ledgers["smooth"], track = _smoothed(run, reduction, calibrated, inversion, widen, tell)
+        ledgers["smooth"], track, strip = _smoothed(
+            run, reduction, calibrated, inversion, widen, tell
+        )
     tell("profiles", 0.0)
     profiles = depth_profiles(reduction, inversion, calibrated.mask, widen=widen)
     silicon = moved_silicon(run, reduction, inversion)
@@ -119,8 +125,15 @@ def analyze(
             "alphas of the cathode do not leave the cell: Eq. 4 has no normaliser, and the ledger "
             "has no windows rows"
         )
-    if alternative is not None:
-        warnings += _other_source(run, alternative, reduction, default, tell)
+    kept = settled(reduction, inversion, free)
+    others = alternative if isinstance(alternative, Sequence) else (alternative,)
+    ensemble, told = compare_sources(
+        run, reduction, default, others,
+        lambda other: _fit(run, other, reduction, _silent, kept),
+        own=source.name, misfit=widen, tell=tell,
+    )  # fmt: skip
+    warnings += told
+    modes = mode_spectrum(inversion, calibrated.mask)
     tell("profiles", 1.0)
     return Analysis(
         run=run, steps=reduction.steps, states=reduction.states, calibration=calibrated.result,
@@ -130,10 +143,13 @@ def analyze(
         state_parameters=_state_parameters(inversion), warnings=tuple(dict.fromkeys(warnings)),
         first_charge_uah=first, stopping=source.name,
         provenance=provenance(run, source, calibrated, inversion),
-        modes=supported_modes(inversion, calibrated.mask), scale=track_scale(run, source),
-        settled=settled(reduction, inversion, free),
+        modes=supported_modes(modes), scale=track_scale(run, source), settled=kept,
         electrochemistry=examine_run(run, fitted_stack(run, inversion), common, default),
         track=track,
+        diagnosis=Diagnosis(
+            strip=strip or state_strip(reduction.states, fits), modes=modes,
+            sensitivity=sensitivities(inversion, reduction, widen=widen), ensemble=ensemble,
+        ),
     )  # fmt: skip
 
 
@@ -160,13 +176,14 @@ def fit_run(
 def _smoothed(
     run: Run, reduction: Reduction, calibrated: Calibrated, inversion: Inversion, widen: float,
     tell: Progress,
-) -> tuple[Ledger, LithiumTrack]:  # fmt: skip
+) -> tuple[Ledger, LithiumTrack, ResidualStrip]:  # fmt: skip
     """The whole campaign as one measurement."""
     tell("smooth the campaign", 0.0)
     campaign = campaign_of(run, reduction, calibrated)
     found = smooth(campaign, inversion, tell=lambda share: tell("smooth the campaign", share))
     tell("smooth the campaign", 1.0)
-    return smooth_ledger(found, widen=widen), lithium_track(found, widen=widen)
+    strip = campaign_strip(found)
+    return smooth_ledger(found, widen=widen), lithium_track(found, widen=widen), strip
 
 
 def _require_roles(run: Run) -> None:
@@ -210,15 +227,6 @@ def _invert(
         with suppress(NotConverged):
             return invert(run, calibrated, reduction, earlier=earlier, progress=progress)
     return invert(run, calibrated, reduction, progress=progress)
-
-
-def _other_source(
-    run: Run, source: StoppingSource, reduction: Reduction, default: Ledger, tell: Progress
-) -> list[str]:
-    calibrated, inversion = _fit(run, source, reduction, tell)
-    widen = misfit_factor(calibrated.result.fit)
-    other = account(run, reduction, inversion, method="default", widen=widen, remark="")
-    return source_warnings(default, other, source.name)
 
 
 def fitted_stack(run: Run, inversion: Inversion) -> Stack:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lidepth.analysis.calibrate import CREDIBLE_PULL, MISFIT_PROBABILITY, misfit_probability
 from lidepth.analysis.reduce import Reduction
 from lidepth.model.calibration import FittedParameter, SpectrumFit
-from lidepth.model.ledger import Ledger
+from lidepth.model.ledger import REGIONS, Ledger
 from lidepth.model.result import MovedSilicon, Run
 from lidepth.model.spectra import UNUSABLE, Quality
 
@@ -168,15 +168,20 @@ def _cathode_check(default: Ledger, untied: Ledger) -> list[str]:
 
 
 def source_warnings(default: Ledger, other: Ledger, name: str) -> list[str]:
-    """Say so where another stopping source moves the ledger beyond its stated error."""
-    shift = np.abs((other.values - default.values).mean(axis=0))
-    stated = np.sqrt(np.maximum(default.std**2 - default.stat**2, 0.0)).mean(axis=0)
+    """Say so where another stopping source moves the ledger beyond its stated error.
+
+    By the means over the rows of each kind (charged, discharged), the worse of them.
+    """
+    kinds = [default.rows_of(kind) for kind in dict.fromkeys(default.state)]
+    shift = other.values - default.values
+    means = np.array([np.abs(shift[rows].mean(axis=0)) for rows in kinds])
+    common = np.sqrt(np.maximum(default.std**2 - default.stat**2, 0.0))
+    stated = np.array([common[rows].mean(axis=0) for rows in kinds])
     stated = np.maximum(stated, 1e-3 * np.abs(default.values).max(initial=1.0))
+    worst = np.argmax(means / stated, axis=0)
     return [
-        f"with the stopping powers of {name} the {region} row moves by {move:.2f} uAh, more than "
-        f"the stated common error of {error:.2f} uAh"
-        for region, move, error in zip(
-            ("anode", "electrolyte", "cathode"), shift, stated, strict=True
-        )
-        if move > error
+        f"with the stopping powers of {name} the {region} row moves by {means[k, i]:.2f} uAh, more "
+        f"than the stated common error of {stated[k, i]:.2f} uAh"
+        for i, (region, k) in enumerate(zip(REGIONS, worst.tolist(), strict=True))
+        if means[k, i] > stated[k, i]
     ]

@@ -10,12 +10,15 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from lidepth.files.profiles_nc import write_profiles_nc
+from lidepth.files.smooth_nc import write_smooth_nc
 from lidepth.files.tables import read_ledger_csv, write_ledger_csv, write_summary_json
 from lidepth.model.ledger import Ledger
 from lidepth.model.result import Analysis
 from lidepth.show.report import write_report
 from lidepth.show.save import save_figures
 from lidepth.show.terminal import summary_panel, warnings_panel
+
+NAMES = ("report.html", "ledger.csv", "profiles.nc", "smooth.nc", "summary.json", "figures")
 
 
 def write_results(
@@ -25,9 +28,14 @@ def write_results(
     truth: Ledger | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> None:
-    """Write ledger.csv, profiles.nc, summary.json, figures/ and report.html into ``folder``."""
+    """Write ledger.csv, profiles.nc, summary.json, figures/ and report.html into ``folder``.
+
+    And smooth.nc, where the campaign was smoothed.
+    """
     write_ledger_csv(folder / "ledger.csv", analysis)
     write_profiles_nc(folder / "profiles.nc", analysis)
+    if analysis.track is not None:
+        write_smooth_nc(folder / "smooth.nc", analysis)
     write_summary_json(folder / "summary.json", analysis)
     saved = save_figures(analysis, folder / "figures", truth=truth, progress=progress)
     write_report(folder / "report.html", analysis, saved.drawings, truth)
@@ -44,8 +52,9 @@ def show_results(console: Console, analysis: Analysis, out: Path, table: Rendera
     console.print(table)
     console.print(warnings_panel(warnings_of(analysis)))
     console.print(f"report   {out / 'report.html'}", soft_wrap=True, highlight=False, markup=False)
+    smooth = "smooth.nc, " if analysis.track is not None else ""
     console.print(
-        f"numbers  {out / 'ledger.csv'}, profiles.nc, summary.json, figures/",
+        f"numbers  {out / 'ledger.csv'}, profiles.nc, {smooth}summary.json, figures/",
         soft_wrap=True, highlight=False, markup=False,
     )  # fmt: skip
 
@@ -58,7 +67,7 @@ def as_json(analysis: Analysis, out: Path, method: str) -> dict[str, Any]:
         for row in zip(*columns.values(), strict=True)
         if row[list(columns).index("method")] == method
     ]
-    names = ("report.html", "ledger.csv", "profiles.nc", "summary.json", "figures")
+    names = [name for name in NAMES if name != "smooth.nc" or analysis.track is not None]
     return {
         "title": analysis.run.title,
         "detector": analysis.run.series.detector,

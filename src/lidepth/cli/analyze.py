@@ -28,6 +28,7 @@ Comes out, in --out:
   ledger.csv       lithium per region, cycle, state and method, in uAh,
                    with uncertainties
   profiles.nc      lithium against depth with 68 and 95 % bands (NetCDF4)
+  smooth.nc        the same at every spectrum, with --method smooth
   summary.json     calibrated stack, fit quality, warnings, versions, hashes
   figures/         every figure as SVG, PNG and CSV
   run.lidepth      everything that was read, safe in one file (not where
@@ -47,6 +48,12 @@ Exit codes: 0 done, 1 data problem (named), 2 wrong call, 4 cannot write.
 
 
 RUN_FILE = "run.lidepth"
+
+
+class Ensemble(enum.StrEnum):
+    """Sets of analyses to compare the result with."""
+
+    stopping = "stopping"
 
 
 class Method(enum.StrEnum):
@@ -81,9 +88,18 @@ def analyze_verb(
         ),
     ] = None,
     alternative: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            metavar="SOURCE", help="A second source, to see how much the result depends on it."
+            metavar="SOURCE",
+            help="Another source, to see how much the result depends on it. May be repeated.",
+        ),
+    ] = None,
+    ensemble: Annotated[
+        Ensemble | None,
+        typer.Option(
+            help="stopping: compare with a set of sources that differ as published ones do "
+            "(compounds 4 % up and down, icru49, lunasrim if installed). Each takes one more "
+            "fit of the run."
         ),
     ] = None,
     ranges: Annotated[
@@ -114,6 +130,7 @@ def analyze_verb(
     from lidepth.files.assemble import assemble
     from lidepth.files.run_file import is_run_file
     from lidepth.files.run_folder import keep_recorded, read_recorded
+    from lidepth.physics.stopping.ensemble import stopping_ensemble
     from lidepth.show.terminal import ledger_table
 
     file = experiment / "experiment.yaml" if experiment.is_dir() else experiment
@@ -131,7 +148,10 @@ def analyze_verb(
         analysis = analyze(
             run, source,
             ranges=[seconds(text, run) for text in ranges or ()],
-            alternative=source_named(alternative) if alternative else None,
+            alternative=[
+                *(source_named(name) for name in alternative or ()),
+                *(stopping_ensemble(run.stack, source) if ensemble else ()),
+            ],
             earlier=settled.read_settled(out / settled.NAME, belongs_to=ours),
             smoother=method is Method.smooth,
             progress=bars.staged(),

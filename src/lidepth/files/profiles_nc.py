@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lidepth import __version__
 from lidepth.errors import BadData
-from lidepth.files._provenance import files_digest, plain, versions
-from lidepth.files._steady import steady
+from lidepth.files._netcdf import Variable, origin_of, text, write_netcdf
 from lidepth.model.profile import BAND_68, BAND_95, DepthProfile
 from lidepth.model.result import Analysis
 
-_STRING = np.dtype("O", metadata={"vlen": str})  # how h5py marks text of any length
 _PER_CELL = "1e15 cm-2"
 _PER_NM = "1e15 cm-2 nm-1"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Variable:
-    name: str
-    dims: tuple[str, ...]
-    values: NDArray[Any]
-    units: str = ""
-    meaning: str = ""
 
 
 def write_profiles_nc(path: str | Path, analysis: Analysis) -> None:
@@ -39,17 +25,12 @@ def write_profiles_nc(path: str | Path, analysis: Analysis) -> None:
     BadData when there are no profiles or their depth cells differ, and StoreError; the file is
     written whole or not at all.
     """
-    import h5netcdf
-
     profiles = analysis.profiles
     _check_cells(profiles)
     cells = len(profiles[0].regions)
     sizes = {"state": len(profiles), "cell": cells, "cell_edge": cells + 1, "true_cell": cells}
-    with steady(Path(path)) as disk, h5netcdf.File(disk, "w") as file:
-        file.dimensions = sizes
-        file.attrs.update(_attributes(analysis))
-        for variable in _variables(profiles):
-            _write(file, variable)
+    bands = "68 and 95 % of a normal distribution with the total standard uncertainty"
+    write_netcdf(Path(path), sizes, {**origin_of(analysis), "bands": bands}, _variables(profiles))
 
 
 def _check_cells(profiles: Sequence[DepthProfile]) -> None:
@@ -64,38 +45,20 @@ def _check_cells(profiles: Sequence[DepthProfile]) -> None:
             )
 
 
-def _attributes(analysis: Analysis) -> dict[str, str]:
-    run = analysis.run
-    return {
-        "title": run.title,
-        "source": run.source,
-        "detector": run.series.detector,
-        "creator": f"lidepth {__version__}",
-        "stopping": analysis.stopping,
-        "stack": str(analysis.stack),
-        "area_cm2": f"{run.area_cm2:.10g}",
-        "depth_zero": "anode surface that faces the detector",
-        "bands": "68 and 95 % of a normal distribution with the total standard uncertainty",
-        "versions": json.dumps(versions()),
-        "files_sha256": files_digest(run.series.sources, run.series.digests),
-        "provenance": json.dumps(plain(analysis.provenance), ensure_ascii=False),
-    }
-
-
-def _variables(profiles: Sequence[DepthProfile]) -> Iterator[_Variable]:
+def _variables(profiles: Sequence[DepthProfile]) -> Iterator[Variable]:
     first = profiles[0]
-    yield _text("label", ("state",), [one.label for one in profiles])
-    yield _text("state_name", ("state",), [one.state for one in profiles])
-    yield _text("region", ("cell",), first.regions)
-    yield _Variable(name="cycle", dims=("state",), values=np.array([p.cycle for p in profiles]))
-    yield _Variable(
+    yield text("label", ("state",), [one.label for one in profiles])
+    yield text("state_name", ("state",), [one.state for one in profiles])
+    yield text("region", ("cell",), first.regions)
+    yield Variable(name="cycle", dims=("state",), values=np.array([p.cycle for p in profiles]))
+    yield Variable(
         name="time", dims=("state",), values=np.array([p.time_s for p in profiles]), units="s",
         meaning="middle of the state, since the start of the first spectrum",
     )  # fmt: skip
     for name, edges, units in (
         ("edge_areal_density", first.edges_1e15, _PER_CELL), ("edge_depth", first.edges_nm, "nm"),
     ):  # fmt: skip
-        yield _Variable(name=name, dims=("cell_edge",), values=edges, units=units)
+        yield Variable(name=name, dims=("cell_edge",), values=edges, units=units)
     lithium = np.stack([one.lithium_1e15 for one in profiles])
     pristine = np.stack([one.pristine_1e15 for one in profiles])
     std = np.stack([one.std_1e15 for one in profiles])
@@ -108,12 +71,12 @@ def _variables(profiles: Sequence[DepthProfile]) -> Iterator[_Variable]:
         "resolution", np.stack([one.resolution_nm for one in profiles]), "nm",
         "full width at half maximum of the averaging kernel; NaN where the data do not reach",
     )  # fmt: skip
-    yield _Variable(
+    yield Variable(
         name="averaging_kernel", dims=("state", "cell", "true_cell"), units="1",
         values=np.stack([one.averaging_kernel for one in profiles]),
         meaning="answer of the estimate in a cell to one true lithium atom in true_cell",
     )  # fmt: skip
-    yield _Variable(
+    yield Variable(
         name="change_covariance", dims=("state", "cell", "true_cell"), units="1e30 cm-4",
         values=np.stack([one.covariance for one in profiles]),
         meaning="total covariance of the change, per cell",
@@ -122,7 +85,7 @@ def _variables(profiles: Sequence[DepthProfile]) -> Iterator[_Variable]:
 
 def _banded(
     name: str, values: NDArray[Any], std: NDArray[Any], suffix: str, units: str
-) -> Iterator[_Variable]:
+) -> Iterator[Variable]:
     """Yield a quantity with its standard uncertainty and its bands; the width is the change's."""
     yield _cells(f"{name}{suffix}", values, units, f"{name}, all isotopes")
     yield _cells(f"{name}{suffix}_std", std, units, "total standard uncertainty of the change")
@@ -131,22 +94,5 @@ def _banded(
         yield _cells(f"{name}{suffix}_upper_{percent}", values + factor * std, units, "band")
 
 
-def _cells(name: str, values: NDArray[Any], units: str, meaning: str) -> _Variable:
-    return _Variable(name=name, dims=("state", "cell"), values=values, units=units, meaning=meaning)
-
-
-def _text(name: str, dims: tuple[str, ...], values: Sequence[str]) -> _Variable:
-    return _Variable(name=name, dims=dims, values=np.array(values, dtype=object))
-
-
-def _write(file: Any, variable: _Variable) -> None:
-    """Create one variable in an open h5netcdf file."""
-    text = variable.values.dtype == object
-    kind = _STRING if text else variable.values.dtype
-    packing = {} if text else {"compression": "gzip", "compression_opts": 4, "shuffle": True}
-    target = file.create_variable(variable.name, variable.dims, dtype=kind, **packing)
-    target[...] = variable.values
-    if variable.units:
-        target.attrs["units"] = variable.units
-    if variable.meaning:
-        target.attrs["long_name"] = variable.meaning
+def _cells(name: str, values: NDArray[Any], units: str, meaning: str) -> Variable:
+    return Variable(name=name, dims=("state", "cell"), values=values, units=units, meaning=meaning)

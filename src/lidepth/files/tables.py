@@ -16,8 +16,9 @@ from lidepth.errors import WrongFormat
 from lidepth.files._provenance import files_digest, plain, versions
 from lidepth.files._store import write_text
 from lidepth.files._text import read_text
+from lidepth.files.diagnosis_json import diagnosis, fitted, smoother
 from lidepth.files.profiles_nc import write_profiles_nc
-from lidepth.model.calibration import FittedParameter, SpectrumFit
+from lidepth.model.calibration import SpectrumFit
 from lidepth.model.ledger import REGIONS, Ledger
 from lidepth.model.result import Analysis, MovedSilicon
 from lidepth.model.stack import Stack
@@ -123,10 +124,10 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "isotope": run.instrument.isotope,
         "first_charge_uah": analysis.first_charge_uah,
         "stack": _stack_rows(run.stack, analysis.stack),
-        "calibration": [_parameter(one) for one in analysis.calibration.parameters],
+        "calibration": [fitted(one) for one in analysis.calibration.parameters],
         "calibration_fit": _fit(analysis.calibration.fit),
         "calibration_warnings": list(analysis.calibration.warnings),
-        "common": [_parameter(one) for one in analysis.common],
+        "common": [fitted(one) for one in analysis.common],
         "states": _states(analysis),
         "ledgers": {
             method: {"rows": len(ledger), "balance_spent": ledger.balance_spent,
@@ -137,6 +138,8 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "information_bound_uah": analysis.information_uah,
         "modes": analysis.modes,
         "moved_silicon": _silicon(analysis.silicon),
+        "smoother": smoother(analysis.track),
+        "diagnostics": diagnosis(analysis.diagnosis),
         "warnings": list(analysis.warnings),
         "versions": versions(),
         "files_sha256": files_digest(run.series.sources, run.series.digests),
@@ -159,13 +162,6 @@ def _stack_rows(before: Stack, after: Stack) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _parameter(one: FittedParameter) -> dict[str, Any]:
-    return {
-        "name": one.name, "label": one.label, "unit": one.unit, "prior": one.prior,
-        "prior_std": one.prior_std, "value": one.value, "std": one.std, "pull": one.pull,
-    }  # fmt: skip
-
-
 def _fit(fit: SpectrumFit) -> dict[str, Any]:
     freedom = fit.degrees_of_freedom
     return {
@@ -178,14 +174,14 @@ def _fit(fit: SpectrumFit) -> dict[str, Any]:
 def _states(analysis: Analysis) -> list[dict[str, Any]]:
     rows = []
     for i, state in enumerate(analysis.states):
-        fitted = analysis.state_parameters[i] if i < len(analysis.state_parameters) else ()
+        parameters = analysis.state_parameters[i] if i < len(analysis.state_parameters) else ()
         rows.append({
             "label": state.label, "cycle": state.cycle, "state": state.name,
             "start_s": state.start_s, "stop_s": state.stop_s, "live_s": state.live_s,
             "spectra": len(state.indices), "counts": float(state.counts.sum()),
             "charge_uah": state.charge_uah, "charge_std_uah": state.charge_std_uah,
             "fit": _fit(analysis.fits[i]) if i < len(analysis.fits) else None,
-            "parameters": [_parameter(one) for one in fitted],
+            "parameters": [fitted(one) for one in parameters],
         })  # fmt: skip
     return rows
 

@@ -12,6 +12,7 @@ from lidepth.model.calibration import FittedParameter, SelfCalibration, Spectrum
 from lidepth.model.check import ScaleTrack
 from lidepth.model.clock import ClockDifference
 from lidepth.model.cycling import CyclerLog, StateSpectrum, Step
+from lidepth.model.diagnosis import Diagnosis
 from lidepth.model.electrochemistry import Electrochemistry
 from lidepth.model.instrument import Instrument
 from lidepth.model.ledger import Ledger
@@ -100,7 +101,8 @@ class Analysis:
     ``state_parameters`` the fitted nuisances (flux, offset, background) of each state.
     ``first_charge_uah`` is the charge of the first charging step, the unit of "per cent" in text
     (NaN without a cycler log).  ``scale`` is the energy scale along the run, None where no two
-    edges are seen; ``track`` what the smoother says of every spectrum, where it was asked for.
+    edges are seen; ``track`` what the smoother says of every spectrum, where it was asked for;
+    ``diagnosis`` what tells whether all this can be trusted.
     """
 
     run: Run
@@ -125,3 +127,4 @@ class Analysis:
     settled: Settled = field(default_factory=Settled)
     electrochemistry: Electrochemistry | None = None
     track: LithiumTrack | None = None
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)

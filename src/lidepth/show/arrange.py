@@ -158,8 +158,8 @@ def depth_regions(profile: DepthProfile) -> dict[str, tuple[float, float]]:
     return spans
 
 
-def with_gaps(cycle: NDArray[np.int64], *columns: Floats) -> list[Floats]:
-    """Cycle numbers and columns with a NaN wherever cycles are missing, so that lines break."""
+def with_gaps(cycle: NDArray[np.int64] | Floats, *columns: Floats) -> list[Floats]:
+    """Cycles (or times) and columns with a NaN wherever some are missing, so that lines break."""
     steps = np.diff(cycle)
     usual = float(np.median(steps)) if steps.size else 1.0
     gaps = np.flatnonzero(steps > 1.5 * usual) + 1
@@ -201,3 +201,18 @@ def name_spans(axes: Any, spans: dict[str, tuple[float, float]], *, above: bool 
             middle, 1.01 if narrow else 0.975, role, transform=axes.get_xaxis_transform(),
             ha="center", va="bottom" if narrow else "top", fontsize=7, color="#444444",
         )  # fmt: skip
+
+
+def with_time_gaps(start: Floats, stop: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """Edges in time and rows of an image (rows, ...), with an empty row where nothing was taken.
+
+    A pause shorter than half a row is no gap.
+    """
+    edges, rows = [float(start[0])], []
+    for first, last, row in zip(start.tolist(), stop.tolist(), values, strict=True):
+        if first - edges[-1] > 0.5 * (last - first):
+            rows.append(np.full_like(row, np.nan))
+            edges.append(first)
+        rows.append(row)
+        edges.append(last)
+    return np.array(edges), np.array(rows)

@@ -15,9 +15,9 @@ from lidepth.errors import StoreError
 from lidepth.model.calibration import FittedParameter
 from lidepth.model.ledger import REGIONS, Ledger
 from lidepth.model.result import Analysis
-from lidepth.show import words
+from lidepth.show import trust, words
 from lidepth.show.drawing import Drawing
-from lidepth.show.figures import FIGURES
+from lidepth.show.figures import CAMPAIGN, DIAGNOSTICS, FIGURES
 from lidepth.show.save import write_whole
 
 Floats = NDArray[np.float64]
@@ -25,6 +25,7 @@ LARGEST_SVG = 350_000  # bytes; a bigger figure goes in as PNG
 WORRYING_PULL = 3.0
 METHOD_WORDS = {
     "default": "default: state-dependent fit, both rests of a cycle tied by coulometry",
+    "smooth": "smooth: every spectrum of the campaign in one smoother, with the charge between",
     "untied": "untied: each state by its own spectrum and the monitor, without the charge",
     "windows": "windows: fixed energy windows and Eq. 4 of Chen et al., 2018",
 }
@@ -76,6 +77,7 @@ def _content(
     truth: Ledger | None,
 ) -> dict[str, Any]:
     default = analysis.ledgers.get("default")
+    table = analysis.diagnosis.sensitivity
     return {
         "title": analysis.run.label,
         "source": analysis.run.source,
@@ -92,8 +94,11 @@ def _content(
         "ledgers": [(METHOD_WORDS.get(m, m), _rows(t)) for m, t in analysis.ledgers.items()],
         "remarks": {m: t.remark for m, t in analysis.ledgers.items() if t.remark},
         "balance_spent": bool(default is not None and default.balance_spent),
-        "figures": [_figure(number, d) for number, d in enumerate(_ordered(drawings), start=1)],
-        "skipped": [name for name in FIGURES if name not in {d.name for d in _ordered(drawings)}],
+        **_figures(drawings),
+        "checks": trust.checks(analysis),
+        "sensitivity": trust.sensitivity_rows(analysis),
+        "kinds": table.kinds if table is not None else (),
+        "campaign": trust.campaign_facts(analysis.track),
         "window_bias": words.window_bias_words(analysis),
         "information": words.information_words(analysis),
         "modes": words.plain(analysis.modes) if math.isfinite(analysis.modes) else "",
@@ -108,6 +113,21 @@ def _content(
         "facts": _facts(analysis),
         "truth": _truth_rows(default, truth),
     }
+
+
+def _figures(drawings: Mapping[str, Drawing] | Iterable[Drawing]) -> dict[str, Any]:
+    """Figures by section, numbered through in the order of the page, and the missing ones."""
+    given = _ordered(drawings)
+    sections = {"campaign_figures": CAMPAIGN, "diagnostic_figures": DIAGNOSTICS}
+    apart = {name for names in sections.values() for name in names}
+    parts = {"figures": [d for d in given if d.name not in apart]}
+    parts |= {part: [d for d in given if d.name in names] for part, names in sections.items()}
+    numbers = iter(range(1, len(given) + 1))
+    found: dict[str, Any] = {
+        part: [_figure(next(numbers), d) for d in mine] for part, mine in parts.items()
+    }
+    drawn = {d.name for d in given}
+    return {**found, "skipped": [n for n in FIGURES if n not in drawn and n not in CAMPAIGN]}
 
 
 def _ordered(drawings: Mapping[str, Drawing] | Iterable[Drawing]) -> list[Drawing]:

@@ -252,6 +252,8 @@ ADVICE = (
      "what you expect of the two computers, declare it; the ledger hardly changes."),
     ("data.clock_offset", "Correct the offset, or leave it out: then it is found from the data."),
     ("clock of the spectra", "Compare with the log book, and name the time zone if there is one."),
+    ("did not settle and is left out", "Its stopping powers are far from this cell; leave that "
+     "source out, or check its tables."),
     ("with the stopping powers of", "Quote the larger error."),
 )  # fmt: skip
 

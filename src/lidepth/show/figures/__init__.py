@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lidepth.show.drawing import Drawing
+from lidepth.show.figures.campaign import (
+    campaign,
+    campaign_losses,
+    campaign_map,
+    nuisances,
+)
 from lidepth.show.figures.cycling import (
     capacity,
     composition,
@@ -12,10 +18,12 @@ from lidepth.show.figures.cycling import (
     normalised_curves,
     voltage_curves,
 )
+from lidepth.show.figures.diagnostics import ensemble, modes, residual_strip
 from lidepth.show.figures.ledgers import ledger, ledger_methods
 from lidepth.show.figures.maps import charged_map, discharged_map, operando_map, run_map
 from lidepth.show.figures.profiles import charged_profiles, discharged_profiles, resolution
 from lidepth.show.figures.quality import residuals, silicon, stack
+from lidepth.show.figures.sensitivity import sensitivity
 from lidepth.show.figures.setup import setup
 from lidepth.show.figures.spectra import difference, pristine
 from lidepth.show.figures.steadiness import quality
@@ -38,12 +46,29 @@ FIGURES: Mapping[str, Callable[..., Drawing]] = {
     "ledger": ledger,
     "ledger_methods": ledger_methods,
     "silicon": silicon,
-    "resolution": resolution,
-    "stack": stack,
+    "campaign": campaign,
+    "campaign_map": campaign_map,
+    "campaign_losses": campaign_losses,
+    "residual_strip": residual_strip,
     "residuals": residuals,
+    "stack": stack,
+    "nuisances": nuisances,
     "quality": quality,
+    "resolution": resolution,
+    "modes": modes,
+    "sensitivity": sensitivity,
+    "ensemble": ensemble,
 }
 """Figure functions in order; each takes an Analysis and returns a Drawing."""
+
+CAMPAIGN = ("campaign", "campaign_map", "campaign_losses")
+"""Figures of the section on the campaign as one measurement."""
+
+DIAGNOSTICS = (
+    "residual_strip", "residuals", "stack", "nuisances", "quality", "resolution", "modes",
+    "sensitivity", "ensemble",
+)  # fmt: skip
+"""Figures of the section that says whether the analysis can be trusted."""
 
 CYCLING: tuple[Callable[..., Drawing], ...] = (
     voltage_curves, normalised_curves, capacity, incremental_capacity, composition,
