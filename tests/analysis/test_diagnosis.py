@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lidepth.analysis import analyze
-from lidepth.analysis.account import account, ledger_borders
+from lidepth.analysis.account import account, ledger_rows
 from lidepth.analysis.calibrate import spectrum_fit
 from lidepth.analysis.campaign.residuals import campaign_strip, time_rows
 from lidepth.analysis.campaign.smooth import Smoothed, campaign_of, smooth
@@ -247,7 +247,7 @@ def refitted(fitted: Fitted, name: str, **changes: float) -> Floats:
 
 
 def means(fitted: Fitted, inversion: Inversion) -> Floats:
-    values, _ = ledger_borders(inversion)
+    values, _, _ = ledger_rows(inversion)
     names = np.array([state.name for state in fitted.reduction.states])
     return np.stack([values[names == kind].mean(axis=0) for kind in ("charged", "discharged")])
 
