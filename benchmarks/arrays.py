@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from benchmarks.common import Line, Size, contest, line
-from lidepth.analysis.reduce import rebin
+from lidepth.analysis.reduce import rebin_rows
 from lidepth.analysis.respond import StackResponse, respond
 from lidepth.physics.stopping import stopping_source
 from lidepth.virtual.plan import paper_instrument, paper_stack
@@ -25,15 +26,12 @@ def rebin_row(size: Size) -> list[Line]:
     """Raw 16-bit counts to bins of 5 keV, against reading and copying the same memory."""
     counts = np.random.default_rng(1).integers(0, 9, (size.spectra, size.channels), np.uint16)
     words, copy = counts.view(np.uint64), np.empty_like(counts)
-    out = np.empty((size.spectra, size.channels // _PER_BIN))
-
-    def ours() -> None:
-        for n, row in enumerate(counts):
-            out[n] = rebin(row, _PER_BIN)
-
+    rows = np.arange(size.spectra)
+    out = rebin_rows(counts, rows, _PER_BIN)
     times = contest(
-        {"lidepth, one core": ours, "reading the counts": words.max,
-         "copying the counts": lambda: np.copyto(copy, counts)}, size.slow_rounds + 1,
+        {"lidepth, one core": lambda: rebin_rows(counts, rows, _PER_BIN),
+         "reading the counts": words.max, "copying the counts": lambda: np.copyto(copy, counts)},
+        size.rounds,
     )  # fmt: skip
     starts = np.arange(out.shape[1]) * _PER_BIN
     whole = counts[:, : out.shape[1] * _PER_BIN]
@@ -53,17 +51,28 @@ def linear_row(size: Size) -> list[Line]:
     lidepth gives the response; the three lines of algebra are here (``gain``).
     """
     at = respond(paper_stack(), paper_instrument(), stopping_source())
-    lines = []
-    for kind in (np.float32, np.float64):
-        for threads in (1, 2):
-            lines.append(_linear(at, size, np.dtype(kind), threads))
-    return lines
-
-
-def _linear(at: StackResponse, size: Size, kind: np.dtype, threads: int) -> Line:
     jacobian, expected = _scaled(at)
-    truth, spectra = _spectra(jacobian, expected, size.spectra)
-    spectra = spectra.astype(kind)
+    truth, counts = _spectra(jacobian, expected, size.spectra)
+    run = _Run(jacobian, expected, truth, counts)
+    return [
+        _linear(run, size, np.dtype(kind), threads)
+        for kind in (np.float32, np.float64)
+        for threads in (1, 2)
+    ]
+
+
+class _Run(NamedTuple):
+    """Derivatives (bins, cells), expected counts (bins,), lithium and counts of each spectrum."""
+
+    jacobian: Floats
+    expected: Floats
+    truth: Floats
+    counts: Floats
+
+
+def _linear(run: _Run, size: Size, kind: np.dtype, threads: int) -> Line:
+    jacobian, expected, truth, _ = run
+    spectra = run.counts.astype(kind)
     found = np.empty((size.spectra, jacobian.shape[1]), kind)
     first, second = _operands(jacobian, size.spectra, kind)
 

@@ -47,15 +47,15 @@ class Size:
     pristine_s: float = 43_200.0
     live: int = 300
     file_spectra: int = 4000
-    rounds: int = 7
+    rounds: int = 5
     slow_rounds: int = 2
     steps: int = 4
 
 
 TINY = Size(
-    particles=2000, slow_particles=1, checked=2, files=(2, 1, 1), exposure=0.2, spectra=64, channels=512,
-    cycles=1, current_ua=60.0, pristine_s=21_600.0, live=10, file_spectra=64, rounds=2,
-    slow_rounds=1, steps=2,
+    particles=2000, slow_particles=1, checked=2, files=(2, 1, 1), exposure=0.2, spectra=64,
+    channels=512, cycles=1, current_ua=60.0, pristine_s=21_600.0, live=10, file_spectra=64,
+    rounds=2, slow_rounds=1, steps=2,
 )  # fmt: skip
 """For the tests: every row runs, no figure means anything."""
 

@@ -13,7 +13,7 @@ from benchmarks.common import Size, contest
 from lidepth.analysis.campaign.linear import Spectra
 from lidepth.analysis.campaign.smooth import Campaign, linearise, solve_linear, starting_point
 from lidepth.analysis.forward import Setting
-from lidepth.analysis.reduce import rebin
+from lidepth.analysis.reduce import rebin_rows
 from lidepth.physics.response import CellColumn, fold, propagate
 
 Floats = NDArray[np.float64]
@@ -107,7 +107,7 @@ def _channels(size: Size) -> Growth:
     calls: dict[int, Callable[[], object]] = {}
     for channels in _halved(16 * size.channels // 4, size, 64):
         counts = rng.integers(0, 9, (200, channels), np.int32)
-        calls[channels] = lambda counts=counts: [rebin(row, 7) for row in counts]
+        calls[channels] = lambda counts=counts: rebin_rows(counts, np.arange(200), 7)
     return _fitted("rebinning", "channels", 1.0, calls, size, note="200 spectra")
 
 
