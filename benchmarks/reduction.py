@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +20,17 @@ def reduction_row(size: Size) -> list[Line]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = boron.measure(folder, size)
-        calls = {"lidepth": lambda: boron.reduce_files(files, folder / "ours.csv")}
+        calls: dict[str, Callable[[], object]] = {
+            "lidepth": lambda: boron.reduce_files(files, folder / "ours.csv")
+        }
         missing, peer = "", f"ndp {version('ndp')}".strip()
         try:
-            calls[peer] = ndp_peer.prepare(folder, files)
+            calls[peer] = reduce_theirs = ndp_peer.prepare(folder, files)
         except NotInstalled as error:
             missing = str(error)
         times = contest(calls, size.rounds)
-        ours = calls["lidepth"]()
-        theirs = None if missing else ndp_peer.read_profile(calls[peer]())
+        ours = boron.reduce_files(files, folder / "ours.csv")
+        theirs = None if missing else ndp_peer.read_profile(reduce_theirs())
     count = sum(map(len, files.values()))
     what = f"{count} files of {boron.CHANNELS} channels"
     return [
@@ -36,8 +39,10 @@ def reduction_row(size: Size) -> list[Line]:
     ]
 
 
-def _line(times: dict[str, Times], peer: str, work: str, score, ours: Profile,
-          theirs: Profile | None, missing: str) -> Line:  # fmt: skip
+def _line(
+    times: dict[str, Times], peer: str, work: str, score: Callable[[Profile], float],
+    ours: Profile, theirs: Profile | None, missing: str,
+) -> Line:  # fmt: skip
     error = score(ours)
     if theirs is None:
         return Line(ours="lidepth", reference=peer, work=work, ours_s=times["lidepth"].median,

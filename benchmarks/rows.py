@@ -75,8 +75,11 @@ ROWS: dict[str, Row] = {
     ),
     "smoother": Row(
         "Smoother: a campaign of 22,500 spectra",
-        "Rebinned counts to smoothed ledger, seconds of processor, in proportion to the number of "
-        "spectra (see the exponents below). The limit is 40 s.",
+        "Reduced counts to smoothed ledger, from the fit of the states on, seconds of processor, "
+        "all threads together. Measured on a campaign of thirty cycles and scaled in proportion to "
+        "the number of spectra, which overstates by about a quarter: the model is carried through "
+        "exactly at so many anchors per cycle, and after thirty cycles at half as many. The limit "
+        "is 40 s.",
         smoother_row,
     ),
     "live": Row(
