@@ -20,7 +20,8 @@ _HEAD = """\
 <!-- made by make bench; do not edit -->
 
 `make bench` makes this page (`make bench ONLY=rebin` one section of it; `make peers` installs the
-peers that are no dependency of lidepth, in a folder of their own). Every figure is a ratio of two
+peers that are no dependency of lidepth, in a folder of their own; `python -m benchmarks --page`
+writes it again from its figures, `docs/benchmarks.json`). Every figure is a ratio of two
 times taken in turns in one process of one machine: *ratio* is the time of the peer, or of the
 limit, over lidepth's, so above one lidepth is faster; in brackets the span over the rounds. A limit
 is what the machine can do at all (memory, multiplication), measured beside it, or a time that was

@@ -41,6 +41,7 @@ def test_every_row_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_page_shows_the_figures_beside_it() -> None:
+    """Where it does not: python -m benchmarks --page."""
     figures = page.read_figures()
     assert set(figures) <= set(ROWS)
     assert page.PAGE.read_text(encoding="utf-8") == page.text(figures)
@@ -66,6 +67,9 @@ def test_a_row_that_is_run_again_leaves_the_others_alone(
     after = page.read_figures(tmp_path / "benchmarks.json")
     assert list(after) == ["rebin", "live"]  # in the order of the page
     assert after["live"] == before["live"]
+    (tmp_path / "benchmarks.md").unlink()
+    __main__.main(["--page", "--docs", str(tmp_path)])
+    assert (tmp_path / "benchmarks.md").read_text(encoding="utf-8") == page.text(after)
 
 
 def test_ratio_and_accuracy_per_second_are_those_of_their_definitions() -> None:
