@@ -4,13 +4,14 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 
-.PHONY: help demo test lint nightly bench docs wheel clean
+.PHONY: help demo test lint nightly bench peers docs wheel clean
 
 help:
 	@echo "make demo     simulate the published cell, analyse it, write demo-report/report.html"
 	@echo "make test     style, types, import contracts, and the everyday tests"
 	@echo "make nightly  the long studies"
-	@echo "make bench    the benchmarks"
+	@echo "make bench    the benchmarks, into docs/benchmarks.md"
+	@echo "make peers    what the benchmarks compare with, into a folder of their own"
 	@echo "make docs     the documentation, into docs/_build/html"
 	@echo "make wheel    the package, into dist/"
 	@echo "make clean    remove everything that was made, the virtual environment included"
@@ -32,8 +33,14 @@ lint: $(STAMPS)/test
 nightly: $(STAMPS)/test
 	$(BIN)/python -m pytest -n 2 -m nightly || test $$? -eq 5  # 5: none is marked
 
+# Every row, some six minutes on two idle cores; make bench ONLY="rebin live" for some of them.
 bench: $(STAMPS)/test
-	set -e; for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python $$file; done
+	$(BIN)/python -m benchmarks --peers $(VENV)/peers $(ONLY:%=--only %)
+
+# What lidepth is compared with and does not depend on, in a folder that only the benchmarks look
+# into: pycatima is AGPL, ndp would pull in JupyterLab.  Without them their lines say so.
+peers: $(STAMPS)/venv
+	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/peers --upgrade ndp==0.0.2 pycatima==1.982
 
 docs: $(STAMPS)/docs
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build/html

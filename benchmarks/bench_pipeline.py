@@ -22,14 +22,20 @@ from lidepth.physics.stopping import stopping_source
 from lidepth.show.report import write_report
 from lidepth.show.save import save_figures
 from lidepth.virtual.plan import CampaignPlan, Cycling
-from lidepth.virtual.spectra import simulate_campaign
+from lidepth.virtual.spectra import VirtualCampaign, simulate_campaign
 
 LIMIT_S = 60.0
+PARTS = ("read", "analyse", "draw and report")
 
 
 def campaign(folder: Path) -> Path:
     plan = CampaignPlan(cycling=Cycling(cycles=30), seed=4)
-    made = simulate_campaign(plan, source=stopping_source("icru49"))
+    return written(simulate_campaign(plan, source=stopping_source("icru49")), folder)
+
+
+def written(made: VirtualCampaign, folder: Path) -> Path:
+    """Write the files of a simulated campaign; returns its experiment file."""
+    plan = made.plan
     return write_campaign(
         folder / "campaign", title=plan.title, area_cm2=plan.area_cm2,
         stack=plan.believed_stack, instrument=plan.believed_instrument, series=made.series,
@@ -37,22 +43,29 @@ def campaign(folder: Path) -> Path:
     )  # fmt: skip
 
 
+def timed(experiment: Path, folder: Path) -> dict[str, float]:
+    """Seconds of reading, analysing, and drawing with the report."""
+    marks = [time.perf_counter()]
+    run = read_run(experiment)
+    marks.append(time.perf_counter())
+    analysis = analyze(run, stopping_source("icru49"))
+    marks.append(time.perf_counter())
+    saved = save_figures(analysis, folder / "figures")
+    write_report(folder / "report.html", analysis, saved.drawings)
+    marks.append(time.perf_counter())
+    spent = [b - a for a, b in itertools.pairwise(marks)]
+    print(f"{len(run.series)} spectra of {run.series.channels} channels, "
+          f"{len(analysis.states)} states")  # fmt: skip
+    return dict(zip(PARTS, spent, strict=True))
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         experiment = Path(sys.argv[1]) if len(sys.argv) > 1 else campaign(folder)
-        marks = [time.perf_counter()]
-        run = read_run(experiment)
-        marks.append(time.perf_counter())
-        analysis = analyze(run, stopping_source("icru49"))
-        marks.append(time.perf_counter())
-        saved = save_figures(analysis, folder / "figures")
-        write_report(folder / "report.html", analysis, saved.drawings)
-        marks.append(time.perf_counter())
-    read, fit, draw = (b - a for a, b in itertools.pairwise(marks))
-    size = f"{len(run.series)} spectra of {run.series.channels} channels"
-    print(f"{size}, {len(analysis.states)} states")
-    for label, seconds in (("read", read), ("analyse", fit), ("draw and report", draw)):
+        parts = timed(experiment, folder)
+    read, fit, draw = parts.values()
+    for label, seconds in parts.items():
         print(f"{label:16s}{seconds:7.1f} s   {seconds / read:6.1f} x reading")
     total = read + fit + draw
     print(

@@ -9,7 +9,7 @@ import pytest
 from made import ONE_CYCLE, Phase, log_of, run_of
 
 from lidepth.analysis.electrochemistry.steps import find_steps
-from lidepth.analysis.reduce import Reduction, analysed_bins, rebin, reduce_run
+from lidepth.analysis.reduce import Reduction, analysed_bins, rebin, rebin_rows, reduce_run
 from lidepth.errors import BadData
 from lidepth.model.cycling import CyclerLog, StateSpectrum
 from lidepth.model.result import Run
@@ -236,3 +236,12 @@ def test_bins_are_no_wider_than_a_third_of_the_resolution(
     assert edges[-1] <= 1025 < edges[-1] + per_bin
     counts = np.random.default_rng(3).poisson(9.0, 1025).astype(np.float64)
     assert rebin(counts, found).size == edges.size - 1
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.int64])
+def test_many_spectra_are_rebinned_as_one_is(kind: type) -> None:
+    counts = np.random.default_rng(3).integers(0, 60_000, (5, 103)).astype(kind)
+    counts.setflags(write=False)  # as those of a series are
+    rows = np.array([4, 0, 3])
+    one_by_one = np.stack([rebin(counts[row], 7) for row in rows])
+    assert np.array_equal(rebin_rows(counts, rows, 7), one_by_one)

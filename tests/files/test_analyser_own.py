@@ -11,6 +11,7 @@ import pytest
 
 from lidepth.errors import BadInput, LidepthError, OutOfRange, Truncated, WrongFormat
 from lidepth.files.readers import Dialect, RawSpectrum, read_spectra, read_spectrum
+from lidepth.files.readers._table import Columns, read_columns
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "hostile"))
 
@@ -371,3 +372,32 @@ def test_real_columns_agree_with_numpy(shared: Path) -> None:
 def test_canberra_accuspec_files_are_refused_by_name(shared: Path) -> None:
     with pytest.raises(WrongFormat, match="AccuSpec"):
         read_spectrum(shared / "data/mca/xylib/03yag02.mca")
+
+
+def columns_of(body: bytes, *names: str) -> Columns:
+    return read_columns(body, names=names, delimiter="", path=Path("a.txt"), first_line=9)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b" \n"])
+def test_plain_rows_read_at_once_are_those_read_word_by_word(end: bytes) -> None:
+    """An empty line at the end is enough for the careful way."""
+    counts = np.random.default_rng(1).integers(0, 10**15, 300)
+    rows = b"".join(b"\t%d  %d%s" % (i, n, end) for i, n in enumerate(counts.tolist()))
+    at_once, carefully = (columns_of(body, "channel", "counts") for body in (rows, rows + b"\n"))
+    np.testing.assert_array_equal(at_once.counts, counts)
+    np.testing.assert_array_equal(carefully.counts, counts)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"0 1\n1 2\n3 3\n", WrongFormat), (b"0 1\n1 2 3\n", WrongFormat),
+        (b"0 1\n1 -2\n", OutOfRange), (b"0 1\n1 9007199254740993\n", OutOfRange),
+        (b"0 1\n1 2.5\n", WrongFormat), (b"0 1\n1\n2 3\n4\n", WrongFormat),
+    ],
+)  # fmt: skip
+def test_rows_that_are_not_plain_are_refused_as_before(
+    body: bytes, error: type[LidepthError]
+) -> None:
+    with pytest.raises(error):
+        columns_of(body, "channel", "counts")

@@ -187,3 +187,12 @@ def rebin(counts: Floats, per_bin: int) -> Floats:
     """Sum neighbouring channels; the incomplete last bin is left out; shape (bins,)."""
     whole = counts.size - counts.size % per_bin
     return np.asarray(counts[:whole].reshape(-1, per_bin).sum(axis=1), dtype=np.float64)
+
+
+def rebin_rows(counts: NDArray[np.integer], rows: NDArray[np.int64], per_bin: int) -> Floats:
+    """``rebin`` of many spectra of ``counts`` (n, channels) at once; shape (rows, bins)."""
+    from lidepth.physics._kernels import bin_rows
+
+    binned = np.empty((rows.size, counts.shape[1] // per_bin))
+    bin_rows(counts, rows, per_bin, binned)
+    return binned

@@ -1,6 +1,7 @@
-"""The inner loops of the response, compiled by numba at first use and kept in its cache.
+"""The inner loops of response and binning, compiled by numba at first use and kept in its cache.
 
-Imported only by lidepth.physics.response, inside functions, so that importing lidepth stays fast.
+Imported only inside functions, by lidepth.physics.response and lidepth.analysis.reduce, so that
+importing lidepth stays fast.
 ``function.py_func`` is the same loop as plain Python.
 """
 
@@ -190,3 +191,17 @@ def fold_slopes(
                 by_variance[b - 1] += new_variance - old_variance
             old_high, old_low, old_shift = new_high, new_low, new_shift
             old_stretch, old_variance = new_stretch, new_variance
+
+
+@numba.njit(cache=True, nogil=True)
+def bin_rows(
+    counts: NDArray[np.integer], rows: NDArray[np.int64], per_bin: int, binned: Floats
+) -> None:
+    """Fill ``binned`` (rows, bins) with sums over ``per_bin`` neighbouring channels."""
+    for i in range(binned.shape[0]):
+        spectrum = counts[rows[i]]
+        for b in range(binned.shape[1]):
+            total = np.int64(0)
+            for channel in range(b * per_bin, (b + 1) * per_bin):
+                total += np.int64(spectrum[channel])
+            binned[i, b] = total

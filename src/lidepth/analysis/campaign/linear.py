@@ -21,7 +21,7 @@ from lidepth.analysis.campaign.cellstate import BACK, FLUX, CellModel
 from lidepth.analysis.campaign.chain import Evidence
 from lidepth.analysis.campaign.timetable import DAY_S, Moments
 from lidepth.analysis.forward import Setting
-from lidepth.analysis.reduce import Reduction, rebin
+from lidepth.analysis.reduce import Reduction, rebin, rebin_rows
 from lidepth.analysis.scale import corrected_sum, track_scale
 from lidepth.model.cycling import StateSpectrum
 from lidepth.model.result import Run
@@ -60,7 +60,7 @@ _UNMONITORED = 0.03  # how a reactor's beam flickers between spectra that have n
 def spectra_of(run: Run, reduction: Reduction, calibrated: Calibrated, moments: Moments) -> Spectra:
     """Rebin each spectrum; those flagged for a drift are brought to the pristine scale."""
     series, rows = run.series, moments.rows
-    counts = np.stack([rebin(series.counts[row], calibrated.per_bin) for row in rows])
+    counts = rebin_rows(series.counts, rows, calibrated.per_bin)
     drifted = np.flatnonzero(series.flags[rows] & int(Quality.GAIN_DRIFT))
     if drifted.size:
         track = track_scale(run, stopping_source())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,10 @@ def read_columns(
     """
     if body.count(b"\n") > 4 * MAX_CHANNELS:
         raise too_many(f"{path}, line {first_line}")
+    plain = None if delimiter.strip() or comment else _plain(body, len(names))
+    if plain is not None:
+        last = f"{path}, lines {first_line} to {first_line + len(plain) - 1}"
+        return _columns(dict(zip(names, plain.T, strict=True)), last)
     wanted = [i for i, name in enumerate(names) if name != "-"]
     room = min(body.count(b"\n") + 1, MAX_CHANNELS)
     values = np.empty((room, len(wanted)))
@@ -67,12 +72,28 @@ def read_columns(
             expected="one row per channel", remedy=COPY,
         )  # fmt: skip
     by_name = {names[i]: values[:rows, column] for column, i in enumerate(wanted)}
+    return _columns(by_name, f"{path}, lines {first_line} to {last_line}")
+
+
+def _columns(by_name: dict[str, NDArray[np.float64]], where: str) -> Columns:
     if "channel" in by_name:
-        _check_channels(by_name["channel"], f"{path}, lines {first_line} to {last_line}")
-    scale = None
-    if "energy" in by_name:
-        scale = even_scale(by_name["energy"], where=f"{path}, lines {first_line} to {last_line}")
+        _check_channels(by_name["channel"], where)
+    scale = even_scale(by_name["energy"], where=where) if "energy" in by_name else None
     return Columns(counts=by_name["counts"].astype(np.int64), scale=scale)
+
+
+def _plain(body: bytes, columns: int) -> NDArray[np.float64] | None:
+    """All rows at once where each is whole numbers between blanks and nothing else; else None.
+
+    What nearly every file is, ten times as fast as word by word; shape (rows, columns).
+    """
+    # At most 15 digits: below 2^53.  Nothing is tried twice, so that odd files cost no time.
+    row = rb"[ \t]{0,64}+\d{1,15}+" + rb"[ \t]{1,64}+\d{1,15}+" * (columns - 1)
+    if re.fullmatch(rb"(?:" + row + rb"[ \t]{0,64}+\r?\n)++", body) is None:
+        return None
+    values = np.fromstring(body.decode("ascii"), dtype=np.float64, sep=" ")
+    values = values.reshape(-1, columns)
+    return values if len(values) <= MAX_CHANNELS else None
 
 
 def even_scale(energies_kev: NDArray[np.float64], *, where: str) -> Scale | None:
