@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.campaign import first_of, made, smoothing
 from benchmarks.common import Size, contest
+from lidepth.analysis.campaign.anchoring import Anchoring
 from lidepth.analysis.campaign.linear import Spectra
 from lidepth.analysis.campaign.smooth import Campaign, linearise, solve_linear, starting_point
 from lidepth.analysis.forward import Setting
@@ -94,7 +95,10 @@ def _part(campaign: Campaign, count: int) -> Campaign:
     anchors = campaign.anchors[campaign.anchors < count - 1]
     return replace(
         campaign, moments=first_of(campaign.moments, count), spectra=spectra,
-        steps=campaign.steps[:count], anchors=np.append(anchors, count - 1),
+        steps=campaign.steps[:count],
+        anchoring=Anchoring(
+            rows=np.append(anchors, count - 1), place=campaign.anchoring.place[:count]
+        ),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lidepth.analysis.campaign import linear
+from lidepth.analysis.campaign.anchoring import anchoring
 from lidepth.analysis.campaign.live import LiveFilter
 from lidepth.analysis.campaign.motion import Wander, moves, slow_clock
 from lidepth.analysis.campaign.rows import contents, lithium_track, smooth_ledger
@@ -27,6 +28,7 @@ from lidepth.analysis.ensemble.drive import make_members
 from lidepth.analysis.ensemble.smoothed import pack
 from lidepth.analysis.forward import Setting
 from lidepth.errors import BadData
+from lidepth.model.cycling import Step, StepKind
 from lidepth.model.spectra import Quality
 
 if TYPE_CHECKING:
@@ -195,6 +197,51 @@ def test_a_charge_that_moves_no_lithium_is_found(
     assert found.shared[loss] == pytest.approx(0.015, abs=0.006)
 
 
+def long_run(cycles: int) -> tuple[Moments, list[Step]]:
+    """Half an hour each of charge, rest, discharge, rest at 60 uA, a spectrum every 5 min."""
+    kinds: tuple[StepKind, ...] = ("charge", "rest", "discharge", "rest")
+    steps = [
+        Step(kind=kind, cycle=cycle, start_s=1800.0 * (4 * cycle + i - 4),
+             stop_s=1800.0 * (4 * cycle + i - 3))
+        for cycle in range(1, cycles + 1) for i, kind in enumerate(kinds)
+    ]  # fmt: skip
+    time = np.arange(150.0, 7200.0 * cycles, 300.0)
+    ends = np.arange(0.0, 7200.0 * cycles + 1.0, 1800.0)
+    way = np.concatenate([[0.0], np.cumsum(np.tile([30.0, 0.0, 30.0, 0.0], cycles))])
+    net = np.concatenate([[0.0], np.cumsum(np.tile([30.0, 0.0, -30.0, 0.0], cycles))])
+    moments = Moments(
+        rows=np.arange(time.size), time_s=time, charge_uah=np.interp(time, ends, net),
+        passed_uah=np.interp(time, ends, way), rounding_uah2=np.zeros(time.size), origin_s=0.0,
+        first_uah=30.0, monitored=True,
+    )  # fmt: skip
+    return moments, steps
+
+
+def test_late_cycles_borrow_the_anchors_of_the_nearest_in_the_same_phase() -> None:
+    moments, steps = long_run(60)
+    found = anchoring(moments, steps)
+    assert np.all(np.diff(found.place[found.rows]) >= 0)
+    cycle = np.asarray(moments.time_s // 7200.0 + 1, dtype=np.int64)
+    late = cycle[found.rows] > 31
+    own = np.unique(cycle[found.rows][late])
+    # Every fourth has its own, with one spectrum of its neighbours on either side.
+    assert set(own) == {c for c in range(32, 61) if c % 4 != 2}
+    at = np.searchsorted(found.place[found.rows], found.place, side="right")
+    after = found.rows[np.clip(at, 1, found.rows.size - 1)]
+    before = found.rows[np.clip(at, 1, found.rows.size - 1) - 1]
+    lent = (cycle == 37) | (cycle == 46)
+    for k in np.flatnonzero(lent):
+        low, high = sorted((moments.charge_uah[before[k]], moments.charge_uah[after[k]]))
+        assert low - 2.6 <= moments.charge_uah[k] <= high + 2.6  # uAh: one spectrum's charge
+
+
+def test_all_cycles_of_a_short_campaign_have_anchors() -> None:
+    moments, steps = long_run(12)
+    found = anchoring(moments, steps)
+    assert np.all(np.diff(found.place) >= 0)
+    assert set(found.rows) <= set(range(len(moments)))
+
+
 def test_the_slow_clock_runs_fast_at_first() -> None:
     ticks = slow_clock(np.array([0.0, 2.0, 6.0, 15.0, 40.0, 600.0]))
     assert ticks == pytest.approx([0, 1, 2, 3, 4, 7])
@@ -222,8 +269,7 @@ def test_the_counts_that_every_spectrum_should_have_are_those_of_the_model(
     """The interpolated counts of all spectra, from which an ensemble draws, against the exact."""
     campaign, track = smoothed.campaign, smoothed.track
     mask, spectra = campaign.calibrated.mask, campaign.spectra
-    means = campaign.linearisation.means(campaign.anchors, track.shared, track.states)
-    for k, (mean, by_beam) in enumerate(means):
+    for k, mean, by_beam in campaign.linearisation.means(track.shared, track.states):
         if k % 17:
             continue
         setting = Setting(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,9 +16,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from lidepth.analysis.calibrate import Calibrated
+from lidepth.analysis.campaign.anchoring import Anchoring
 from lidepth.analysis.campaign.cellstate import BACK, FLUX, CellModel
 from lidepth.analysis.campaign.chain import Evidence
-from lidepth.analysis.campaign.timetable import DAY_S, Moments
+from lidepth.analysis.campaign.timetable import Moments
 from lidepth.analysis.forward import Setting
 from lidepth.analysis.reduce import Reduction, rebin, rebin_rows
 from lidepth.analysis.scale import corrected_sum, track_scale
@@ -31,9 +31,6 @@ from lidepth.physics.stopping import stopping_source
 Floats = NDArray[np.float64]
 
 BARE = 1e-3  # counts added to every expected bin: one stray count must not be impossible
-_ANCHORS_PER_FIRST_CHARGE = 3.0  # against eight: below 0.1 % of the first charge
-_LATE = 60.0  # first charges moved, beyond which half as many will do
-_IDLE_DAYS_PER_ANCHOR = 2.0
 _BACKGROUND = ("background", "back_length", "flat")
 _CHUNK = 64  # anchors held in memory at a time
 
@@ -102,32 +99,6 @@ class Anchor(NamedTuple):
     normal: Floats
 
 
-def clock(moments: Moments) -> Floats:
-    """Where each spectrum is along the campaign, for interpolation: charge moved and time; (k,)."""
-    days = (moments.time_s - moments.origin_s) / DAY_S
-    moved = moments.passed_uah / moments.first_uah
-    counted = np.minimum(moved, _LATE) + 0.5 * np.maximum(moved - _LATE, 0.0)
-    return np.asarray(counted * _ANCHORS_PER_FIRST_CHARGE + days / _IDLE_DAYS_PER_ANCHOR)
-
-
-def anchor_rows(moments: Moments, turns_uah: Floats) -> NDArray[np.int64]:
-    """Spectra at which the model is carried through: where the current turns, and in between.
-
-    ``turns_uah`` charge passed at each end of a step.  Shape (a,), first and last included.
-    """
-    place, last_row = clock(moments), len(moments) - 1
-    # A rest begins and ends at one charge: one anchor stands for it.
-    turns = np.unique(np.round(turns_uah / moments.first_uah, 3)) * moments.first_uah
-    rows = np.searchsorted(moments.passed_uah, turns - 1e-3 * moments.first_uah)
-    fixed = np.unique(np.clip(np.concatenate([[0], rows, [last_row]]), 0, last_row))
-    chosen = [fixed[:1]]
-    for first, last in pairwise(fixed):
-        pieces = int(np.ceil(place[last] - place[first]))
-        wanted = np.linspace(place[first], place[last], max(pieces, 1) + 1)[1:]
-        chosen.append(np.clip(np.searchsorted(place, wanted), first, last))
-    return np.unique(np.concatenate(chosen))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Linearised:
     """What all spectra say, linear about a reference: ``evidence`` one per spectrum.
@@ -147,10 +118,10 @@ class Linearisation:
     """Turns spectra into evidence about states and shared parameters."""
 
     def __init__(
-        self, cell: CellModel, mask: NDArray[np.bool_], moments: Moments, spectra: Spectra
+        self, cell: CellModel, mask: NDArray[np.bool_], anchoring: Anchoring, spectra: Spectra
     ) -> None:
         self._cell, self._mask = cell, mask
-        self._place, self._spectra = clock(moments), spectra
+        self._rows, self._place, self._spectra = anchoring.rows, anchoring.place, spectra
         self._live_columns = [BACK, *(cell.size + cell.place(name) for name in _BACKGROUND)]
         self._bare = BARE / max(float(np.median(spectra.exposure)), 1e-9)
 
@@ -169,62 +140,65 @@ class Linearisation:
             normal=weighted.T @ slopes,
         )  # fmt: skip
 
-    def means(
-        self, rows: NDArray[np.int64], shared: Floats, states: Floats
-    ) -> Iterator[tuple[Floats, Floats]]:
-        """Expected counts (bins,) of each spectrum at its own state, and their slope by its beam.
+    def means(self, shared: Floats, states: Floats) -> Iterator[tuple[int, Floats, Floats]]:
+        """Number of a spectrum, its expected counts (bins,) and their slope by its beam.
 
-        ``states`` (k, n) of all spectra; the model is carried through at the anchors ``rows``.
+        ``states`` (k, n) of all spectra, which come in any order.
         """
         n = self._cell.size
-        for first, last, begin, end in self._segments(rows, shared, states[rows], None):
-            for k in range(first, last):
+        for between, begin, end in self._stretches(shared, states[self._rows], None):
+            for k in between:
                 w, mean, near = self._between(k, begin, end)
                 slopes = self._scale(k)[:n] * (
                     (1.0 - w) * begin.slopes[:, :n] + w * end.slopes[:, :n]
                 )
-                yield mean + slopes @ (states[k] - near), slopes[:, FLUX]
+                yield k, mean + slopes @ (states[k] - near), slopes[:, FLUX]
 
     def all(
-        self, rows: NDArray[np.int64], shared: Floats, states: Floats,
-        tell: Callable[[float], None] | None = None,
-    ) -> Linearised:  # fmt: skip
-        """Evidence of every spectrum about ``states`` (anchors, n) at the anchors ``rows``."""
-        p = self._cell.shared
-        evidence: list[Evidence] = []
-        c, gradient, deviance = np.zeros((p, p)), np.zeros(p), []
-        for first, last, begin, end in self._segments(rows, shared, states, tell):
+        self, shared: Floats, states: Floats, tell: Callable[[float], None] | None = None
+    ) -> Linearised:
+        """Evidence of every spectrum about ``states`` (anchors, n)."""
+        p, count = self._cell.shared, self._place.size
+        evidence: dict[int, Evidence] = {}
+        c, gradient, deviance = np.zeros((p, p)), np.zeros(p), np.zeros(count)
+        for between, begin, end in self._stretches(shared, states, tell):
             cross = self._cross(begin, end)
-            for k in range(first, last):
-                seen, both, misfit = self._one(k, begin, end, cross, shared)
-                evidence.append(seen)
+            for k in between:
+                evidence[k], both, deviance[k] = self._one(k, begin, end, cross, shared)
                 c += both[0]
                 gradient += both[1]
-                deviance.append(misfit)
         return Linearised(
-            evidence=tuple(evidence), c=c, gradient=gradient, deviance=np.array(deviance)
-        )
+            evidence=tuple(evidence[k] for k in range(count)), c=c, gradient=gradient,
+            deviance=deviance,
+        )  # fmt: skip
 
-    def _segments(
-        self, rows: NDArray[np.int64], shared: Floats, states: Floats,
-        tell: Callable[[float], None] | None,
-    ) -> Iterator[tuple[int, int, Anchor, Anchor]]:  # fmt: skip
-        """Stretches of spectra between two anchors, with these."""
+    def _stretches(
+        self, shared: Floats, states: Floats, tell: Callable[[float], None] | None
+    ) -> Iterator[tuple[list[int], Anchor, Anchor]]:
+        """Spectra that lie between two anchors, with these."""
+        rows = self._rows
+        number = np.searchsorted(self._place[rows], self._place, side="right")
+        number = np.clip(number, min(1, rows.size - 1), rows.size - 1)
+        order = np.argsort(number, kind="stable")
+        limits = np.searchsorted(number[order], np.arange(rows.size + 1))
         before: Anchor | None = None
+        for i, anchor in enumerate(self._anchors(shared, states)):
+            if tell is not None:
+                tell(i / rows.size)
+            between = order[limits[i] : limits[i + 1]].tolist()
+            if between:
+                yield between, before or anchor, anchor
+            before = anchor
+
+    def _anchors(self, shared: Floats, states: Floats) -> Iterator[Anchor]:
+        """All anchors in order, some ahead."""
         # The matrices are small: threads of the linear algebra would only be in each other's way.
         with threadpool_limits(limits=1), ThreadPoolExecutor(2) as pool:
-            for chunk in range(0, rows.size, _CHUNK):
-                part = range(chunk, min(chunk + _CHUNK, rows.size))
-                made = pool.map(lambda i: self.anchor(int(rows[i]), shared, states[i]), part)
-                for i, anchor in zip(part, made, strict=True):
-                    if tell is not None:
-                        tell(i / rows.size)
-                    if before is not None:
-                        last = int(rows[i]) + (i == rows.size - 1)
-                        yield int(rows[i - 1]), last, before, anchor
-                    before = anchor
-                    if rows.size == 1:
-                        yield 0, 1, anchor, anchor
+            for chunk in range(0, self._rows.size, _CHUNK):
+                part = range(chunk, min(chunk + _CHUNK, self._rows.size))
+                yield from pool.map(
+                    lambda i: self.anchor(int(self._rows[i]), shared, states[i]), part
+                )
 
     def _one(
         self, k: int, begin: Anchor, end: Anchor, cross: Floats, shared: Floats

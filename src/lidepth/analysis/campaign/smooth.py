@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lidepth.analysis import forward
 from lidepth.analysis.calibrate import Calibrated
+from lidepth.analysis.campaign.anchoring import Anchoring, anchoring
 from lidepth.analysis.campaign.cellstate import (
     BACK,
     CATHODE,
@@ -38,7 +39,6 @@ from lidepth.analysis.campaign.linear import (
     Linearisation,
     Linearised,
     Spectra,
-    anchor_rows,
     spectra_of,
 )
 from lidepth.analysis.campaign.motion import Wander, moves
@@ -62,7 +62,7 @@ class Campaign:
     """A campaign ready to be filtered: model, spectra, the way between them.
 
     ``steps`` lead from the pristine cell to the first spectrum and from each to the next;
-    ``anchors`` (a,) number the spectra at which the model is carried through.
+    ``anchoring`` says at which spectra the model is carried through.
     """
 
     run: Run
@@ -72,12 +72,17 @@ class Campaign:
     moments: Moments
     spectra: Spectra
     steps: tuple[Move, ...]
-    anchors: NDArray[np.int64]
+    anchoring: Anchoring
+
+    @property
+    def anchors(self) -> NDArray[np.int64]:
+        """Numbers of the spectra at which the model is carried through; (a,)."""
+        return self.anchoring.rows
 
     @property
     def linearisation(self) -> Linearisation:
         """What turns the spectra into evidence."""
-        return Linearisation(self.cell, self.calibrated.mask, self.moments, self.spectra)
+        return Linearisation(self.cell, self.calibrated.mask, self.anchoring, self.spectra)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,13 +105,11 @@ def campaign_of(
     """Prepare a campaign.  Raises BadData without a cycler log."""
     moments = moments_of(run, reduction)
     cell = cell_model(run, calibrated.model)
-    turns = np.array([step.stop_s for step in reduction.steps])
-    turns = np.interp(turns, moments.time_s, moments.passed_uah)
     return Campaign(
         run=run, reduction=reduction, calibrated=calibrated, cell=cell, moments=moments,
         spectra=spectra_of(run, reduction, calibrated, moments),
         steps=tuple(moves(cell, moments, wander or Wander())),
-        anchors=anchor_rows(moments, turns),
+        anchoring=anchoring(moments, reduction.steps),
     )  # fmt: skip
 
 
@@ -154,7 +157,7 @@ def settle(
 
 def linearise(campaign: Campaign, shared: Floats, states: Floats) -> Linearised:
     """Evidence of all spectra about ``states`` (anchors, n) and ``shared`` (p,), pristine in."""
-    linear = campaign.linearisation.all(campaign.anchors, shared, states)
+    linear = campaign.linearisation.all(shared, states)
     c, gradient = linearise_pristine(campaign, shared)
     return Linearised(
         evidence=linear.evidence, c=linear.c + c, gradient=linear.gradient + gradient,

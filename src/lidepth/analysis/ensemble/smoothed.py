@@ -67,10 +67,10 @@ class CampaignProblem:
             observation=counts_again([bare.calibrated.observation], self.pristine[None], rng)[0],
         )
         stray = bare.spectra.beam_std * rng.standard_normal(len(bare.moments))
-        counts = np.zeros((len(bare.moments), int(np.count_nonzero(calibrated.mask))))
-        means = bare.linearisation.means(bare.anchors, self.shared, self.states)
-        for k, (mean, by_beam) in enumerate(means):
-            counts[k] = rng.poisson(np.maximum(mean + by_beam * stray[k], 0.0))
+        expected = np.zeros((len(bare.moments), int(np.count_nonzero(calibrated.mask))))
+        for k, mean, by_beam in bare.linearisation.means(self.shared, self.states):
+            expected[k] = mean + by_beam * stray[k]
+        counts = rng.poisson(np.maximum(expected, 0.0)).astype(np.float64)
         return replace(
             bare, calibrated=calibrated, spectra=replace(bare.spectra, counts=counts),
             steps=tuple(moves(bare.cell, bare.moments, Wander())),
