@@ -13,7 +13,7 @@ from lidepth.model.instrument import Detector, Instrument
 from lidepth.model.material import Material
 from lidepth.model.stack import Layer, Role, Stack
 
-Driver = Literal["charge", "discharge", "throughput", "time", "none"]
+Driver = Literal["charge", "discharge", "throughput", "rest", "time", "none"]
 Shape = Literal["front", "exponential"]
 HOUR_S = 3600.0
 
@@ -105,7 +105,9 @@ class Growth:
     """How lithium gets stuck in the electrolyte, and what silicon goes with it.
 
     The amount after n cycles, as a fraction of the first charge, is
-    ``fast (1 - exp(-n / fast_cycles)) + slow sqrt(n)``; ``driver`` says in which phases it grows.
+    ``fast (1 - exp(-n / fast_cycles)) + slow sqrt(n)``; ``driver`` says in which phases it grows
+    ("throughput": half of each cycle's growth on charge, half on discharge; "rest": at the rests
+    of the cycle, by their lengths; "time": by the clock alone).
     It lies at the anode's side: as a ``front`` of ``saturation_li_cm3`` with the width
     ``width_nm``, or falling off exponentially over ``width_nm``.  ``li_per_silicon`` lithium atoms
     take one silicon atom along (0: none), up to ``silicon_cap`` of the film.

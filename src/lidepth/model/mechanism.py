@@ -1,0 +1,3 @@
+"""Statements about how a cell ages, with their odds."""
+
+PHASES = ("charge", "discharge", "rest")
