@@ -187,9 +187,12 @@ class Linearisation:
 
     def all(
         self, rows: NDArray[np.int64], shared: Floats, states: Floats,
-        tell: Callable[[float], None] | None = None,
+        tell: Callable[[float], None] | None = None, *, apart: bool = False,
     ) -> Linearised:  # fmt: skip
-        """Evidence of every spectrum about ``states`` (anchors, n) at the anchors ``rows``."""
+        """Evidence of every spectrum about ``states`` (anchors, n) at the anchors ``rows``.
+
+        ``apart``: what each says of the shared parameters alone stays with it, not in the sum.
+        """
         p = self._cell.shared
         evidence: list[Evidence] = []
         c, gradient, deviance = np.zeros((p, p)), np.zeros(p), []
@@ -197,9 +200,9 @@ class Linearisation:
             cross = self._cross(begin, end)
             for k in range(first, last):
                 seen, both, misfit = self._one(k, begin, end, cross, shared)
-                evidence.append(seen)
-                c += both[0]
-                gradient += both[1]
+                evidence.append(seen._replace(c=both[0], shared=both[1]) if apart else seen)
+                c += 0.0 if apart else both[0]
+                gradient += 0.0 if apart else both[1]
                 deviance.append(misfit)
         return Linearised(
             evidence=tuple(evidence), c=c, gradient=gradient, deviance=np.array(deviance)

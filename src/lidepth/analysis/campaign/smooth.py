@@ -152,9 +152,15 @@ def settle(
     )
 
 
-def linearise(campaign: Campaign, shared: Floats, states: Floats) -> Linearised:
-    """Evidence of all spectra about ``states`` (anchors, n) and ``shared`` (p,), pristine in."""
-    linear = campaign.linearisation.all(campaign.anchors, shared, states)
+def linearise(
+    campaign: Campaign, shared: Floats, states: Floats, *, apart: bool = False
+) -> Linearised:
+    """Evidence of all spectra about ``states`` (anchors, n) and ``shared`` (p,), pristine in.
+
+    ``apart``: what each says of the shared parameters alone stays with it; the pristine spectrum's
+    part is then all that ``c`` and ``gradient`` hold.
+    """
+    linear = campaign.linearisation.all(campaign.anchors, shared, states, apart=apart)
     c, gradient = linearise_pristine(campaign, shared)
     return Linearised(
         evidence=linear.evidence, c=linear.c + c, gradient=linear.gradient + gradient,

@@ -23,12 +23,12 @@ Floats = NDArray[np.float64]
 class Increments:
     """What an epoch may add: ``places`` (d,) in the state, ``covariance`` (d, d) of D.
 
-    ``memory`` is the correlation of D with that of the epoch before; 0 to below 1.
+    ``memory`` (epochs,) is the correlation of each epoch's D with that of the one before.
     """
 
     places: NDArray[np.int64]
     covariance: Floats
-    memory: float = 0.0
+    memory: Floats
 
     @property
     def size(self) -> int:
@@ -51,27 +51,19 @@ def padded(evidence: Sequence[Evidence], extra: int) -> list[Evidence]:
     return wide
 
 
-def growing(
-    steps: Sequence[Move], clock: Clock, added: Increments
-) -> list[Move]:
+def growing(steps: Sequence[Move], clock: Clock, added: Increments) -> list[Move]:
     """The moves of the smoother, with D added by the clock."""
-    begun, moves = False, []
-    for k, step in enumerate(steps):
-        pieces = clock.pieces(k)
-        moves.append(_widened(step, pieces, added, begun=begun))
-        begun = begun or len(pieces) > 1
-    return moves
+    return [_widened(step, *clock.pieces(k), added) for k, step in enumerate(steps)]
 
 
-def _widened(step: Move, pieces: list[float], added: Increments, *, begun: bool) -> Move:
+def _widened(step: Move, begun: int, pieces: list[float], added: Increments) -> Move:
     """One move: x' = step(x) + sum over epochs of D * piece, D drawn anew between two pieces."""
     n, d = step.keep.size, added.size
     gain, stay = pieces[0], 1.0  # x gains gain * D; D stays times stay
     to_x = to_both = to_d = 0.0  # covariances of the two in units of D's prior
-    for piece in pieces[1:]:
-        memory = added.memory if begun else 0.0
-        fresh = 1.0 - memory**2
-        begun = True
+    for epoch, piece in enumerate(pieces[1:], start=begun):
+        memory = float(added.memory[epoch])
+        fresh = 1.0 - memory**2 if epoch else 1.0
         gain, stay = gain + memory * stay * piece, memory * stay
         to_x += 2.0 * memory * piece * to_both + piece**2 * (memory**2 * to_d + fresh)
         to_both = memory * to_both + piece * (memory**2 * to_d + fresh)

@@ -7,7 +7,8 @@ discharge or either way, with the time at rest, or with all of the time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,16 +36,29 @@ class Clock:
     at_starts: Floats
     times_s: Floats
 
-    def pieces(self, k: int) -> list[float]:
-        """Advance on the way to spectrum ``k``: within each epoch met, in order.
+    def paced(self, pace: Floats) -> Clock:
+        """The same clock with ``pace`` (e,) instead of one in every epoch."""
+        ends = np.concatenate([[0.0], np.cumsum(pace)])
+        number = np.arange(ends.size, dtype=np.float64)
+        return replace(
+            self, at=np.interp(self.at, number, ends),
+            at_starts=np.interp(self.at_starts, number, ends),
+        )  # fmt: skip
+
+    @cached_property
+    def epochs(self) -> NDArray[np.int64]:
+        """Epochs begun by the time of each spectrum; (k,)."""
+        return np.searchsorted(self.starts_s, self.times_s, side="right")
+
+    def pieces(self, k: int) -> tuple[int, list[float]]:
+        """Epochs begun before the way to spectrum ``k``, and the advance within each one met.
 
         A new epoch begins between two pieces.
         """
-        last = int(np.searchsorted(self.starts_s, self.times_s[k], side="right"))
-        first = int(np.searchsorted(self.starts_s, self.times_s[k - 1], side="right")) if k else 0
+        first, last = (int(self.epochs[k - 1]) if k else 0), int(self.epochs[k])
         here = self.at[k - 1] if k else 0.0
         marks = np.concatenate([[here], self.at_starts[first:last], [self.at[k]]])
-        return [max(float(piece), 0.0) for piece in np.diff(marks)]
+        return first, [float(piece) for piece in np.diff(marks)]
 
 
 def cycle_starts(steps: Sequence[Step]) -> Floats:
