@@ -187,13 +187,13 @@ def filter_linear(
 def before_first(campaign: Campaign, c: Floats, gradient: Floats) -> Belief:
     """The pristine cell, with ``c`` (p, p) and ``gradient`` (p,) of spectra already counted in."""
     n = campaign.cell.size
-    begin = start(np.zeros(n), _at_first(n), prior=_prior(campaign), precision=_precision(campaign))
+    begin = start(np.zeros(n), at_first(n), prior=_prior(campaign), precision=_precision(campaign))
     begin.precision = begin.precision + c
     begin.gradient = begin.gradient + gradient
     return begin
 
 
-def _at_first(size: int) -> Floats:
+def at_first(size: int) -> Floats:
     """Covariance of the pristine state: nothing has moved; the background may differ a little."""
     covariance = np.zeros((size, size))
     covariance[BACK, BACK] = 0.05**2

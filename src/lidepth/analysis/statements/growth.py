@@ -28,7 +28,7 @@ from lidepth.analysis.campaign.motion import Wander, moves
 from lidepth.analysis.campaign.timetable import Moments
 from lidepth.analysis.statements.increments import Increments, growing, padded
 from lidepth.analysis.statements.phases import Clock, mixed
-from lidepth.model.mechanism import HYPOTHESES, GrowthOdds, Shares
+from lidepth.model.mechanism import HYPOTHESES, PHASES, GrowthOdds, Shares
 
 Floats = NDArray[np.float64]
 Tell = Callable[[float], None]
@@ -43,6 +43,7 @@ SILICON_GROWTH = 0.10  # of the film, in the first cycle
 LAW = 0.5  # growth falls like the square root's: the best of three powers (docs/why)
 KINSHIP = 2.0  # e-folds of the cycle number over which growth keeps its profile
 
+_HELD = 1e12  # precision of a leak that is known to be nothing
 _LATTICE = 3  # steps along each side of the triangle of shares
 _GRID = 60  # steps for averages over it
 
@@ -66,12 +67,6 @@ class Problem:
     added: Increments
     clocks: Mapping[str, Clock]
     marks: NDArray[np.int64]
-
-    def without_leak(self) -> Problem:
-        """The same with the leak held at nothing."""
-        precision = self.precision.copy()
-        precision[-1, -1] = 1e14
-        return replace(self, precision=precision)
 
 
 def problem_of(
@@ -172,55 +167,55 @@ def chain_of(problem: Problem, clock: Clock | None) -> tuple[Belief, list[Move],
     return first, steps, padded(problem.evidence, extra)
 
 
-def evidences(
-    problem: Problem, clock: Clock | None, marks: NDArray[np.int64]
-) -> tuple[Floats, Belief]:
-    """Log evidence of the spectra up to each of ``marks``, and the belief at the end."""
+def evidences(problem: Problem, clock: Clock | None) -> tuple[Floats, Belief]:
+    """Log evidence of the spectra up to the end of each cycle, and the belief at the end."""
     belief, steps, seen = chain_of(problem, clock)
-    wanted, found = set(marks.tolist()), {}
+    wanted, found = set(problem.marks.tolist()), {}
     for k, (step, one) in enumerate(zip(steps, seen, strict=True)):
         belief = update(predict(belief, step), one)
         if k in wanted:
             found[k] = shared_posterior(belief)[2]
-    return np.array([found[k] for k in marks.tolist()]), belief
+    return np.array([found[k] for k in problem.marks.tolist()]), belief
 
 
-def growth_odds(
-    problem: Problem, cycles: NDArray[np.int64], tell: Tell | None = None
-) -> GrowthOdds:
+def held(belief: Belief) -> Belief:
+    """The belief had the leak been known to be nothing; its evidence is on a scale of its own."""
+    precision = belief.precision.copy()
+    precision[-1, -1] += _HELD
+    return replace(belief, precision=precision)
+
+
+def growth_odds(problem: Problem, cycles: NDArray[np.int64], tell: Tell | None = None) -> GrowthOdds:
     """Test all hypotheses and find the shares, with the leak and without.
 
     ``cycles`` numbers of the cycles that ``problem.marks`` end.
     """
     points = lattice()
-    work, done = 2 * len(points) + len(HYPOTHESES), 0
-
-    def one(case: Problem, clock: Clock | None, marks: NDArray[np.int64]) -> tuple[Floats, Belief]:
-        nonlocal done
-        done += 1
+    runs: dict[str, tuple[Floats, Belief]] = {}
+    clocks = {name: problem.clocks.get(name) for name in HYPOTHESES}
+    clocks |= {_name(point): mixed(problem.clocks, point) for point in points}
+    for number, (name, clock) in enumerate(clocks.items()):
         if tell is not None:
-            tell(done / work)
-        return evidences(case, clock, marks)
-
-    by_cycle, beliefs = {}, {}
-    for name in HYPOTHESES:
-        by_cycle[name], beliefs[name] = one(problem, problem.clocks.get(name), problem.marks)
-    found = []
-    for case in (problem, problem.without_leak()):
-        surface = [
-            float(one(case, mixed(problem.clocks, point), problem.marks[-1:])[0][0])
-            for point in points
-        ]
-        found.append(shares_of(points, np.array(surface)))
-    table = np.column_stack([by_cycle[name] for name in HYPOTHESES])
-    best = beliefs[HYPOTHESES[int(np.argmax(table[-1]))]]
+            tell(number / len(clocks))
+        runs[name] = evidences(problem, clock)
+    surface = np.array([shared_posterior(runs[_name(point)][1])[2] for point in points])
+    without = np.array([shared_posterior(held(runs[_name(point)][1]))[2] for point in points])
+    table = np.column_stack([runs[name][0] for name in HYPOTHESES])
+    best = runs[HYPOTHESES[int(np.argmax(table[-1]))]][1]
     shared, covariance, _ = shared_posterior(best)
     return GrowthOdds(
         log_evidence=table[-1] - table[-1].max(), cycles=cycles,
-        by_cycle=table - table.max(axis=1, keepdims=True), shares=found[0],
-        shares_without_leak=found[1], leak=float(shared[-1]),
+        by_cycle=table - table.max(axis=1, keepdims=True), shares=shares_of(points, surface),
+        shares_without_leak=shares_of(points, without), leak=float(shared[-1]),
         leak_std=float(np.sqrt(covariance[-1, -1])), leak_prior_std=LEAK_STD,
     )  # fmt: skip
+
+
+def _name(point: Floats) -> str:
+    """A corner of the triangle is a hypothesis of its own; all other points have a number."""
+    if point.max() == 1.0:
+        return PHASES[int(np.argmax(point))]
+    return " ".join(f"{share:.6f}" for share in point)
 
 
 def lattice() -> Floats:
