@@ -178,9 +178,9 @@ class LongRest:
     """The longest rest after a charge.
 
     ``middle_h`` (s,) of its slices since it began; ``change`` and ``change_std`` (s, bins) of the
-    count rate against the first slice, per keV; ``growth_uah`` of the electrolyte's first ``top_nm``
-    over the whole rest; ``log_odds`` of growth at this rest, of a size that one cycle may have,
-    against none.
+    count rate against the first slice, per keV; ``growth_uah`` of the electrolyte's first
+    ``top_nm`` over the whole rest; ``log_odds`` of growth at this rest, of a size that one cycle
+    may have, against none.
     """
 
     cycle: int
@@ -227,9 +227,9 @@ class Trend:
 class Residue:
     """Lithium left in the anode after discharges that ended with a constant voltage, or did not.
 
-    ``current_only`` and ``voltage_held`` mean of either, uAh (NaN where there is none); ``released``
-    their difference with ``released_std``; ``log_odds`` that any share from none to all of it
-    comes out, against none.  ``reason`` why it could not be told, or nothing.
+    ``current_only`` and ``voltage_held`` mean of either, uAh (NaN where there is none);
+    ``released`` their difference with ``released_std``; ``log_odds`` that any share from none to
+    all of it comes out, against none.  ``reason`` why it could not be told, or nothing.
     """
 
     method: str
@@ -266,8 +266,5 @@ class Mechanism:
     cathode: tuple[Trend, ...]
     residue_trend: Trend | None
     residue: Residue
-    statements: tuple[Statement, ...]
-    warnings: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        require(len(self.statements) > 0, "at least one statement")
+    statements: tuple[Statement, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from lidepth.errors import OutOfRange
-from lidepth.model.cycling import Step, StepKind
+from lidepth.model.cycling import Step, StepKind, StepMode
 from lidepth.model.ledger import Ledger
 from lidepth.model.result import MovedSilicon
 from lidepth.virtual.cells import FineCells, cut
@@ -18,6 +19,7 @@ from lidepth.virtual.plan import CampaignPlan
 
 Floats = NDArray[np.float64]
 _INSTANT_S = 1e-3  # a shorter phase did not happen
+_HOLD_STEPS, _HOLD_FOLDS = 24, 4.0  # of the current at constant voltage: steps, e-folds
 Phase = Literal["charge", "charged rest", "discharge", "discharged rest"]
 
 
@@ -155,7 +157,8 @@ class History:
 
     def moved(self) -> MovedSilicon:
         """The true amount of moved silicon at the end of every cycle."""
-        ends = [k for k, s in enumerate(self.steps) if s.kind == "discharge"]
+        last = {s.cycle: k for k, s in enumerate(self.steps) if s.kind == "discharge"}
+        ends = list(last.values())
         amount = self.moved_silicon_1e15(self.nodes_uah[[k + 1 for k in ends], 1])
         return MovedSilicon(
             cycle=np.array([self.steps[k].cycle for k in ends], dtype=np.int64),
@@ -197,18 +200,21 @@ class _Story:
         self._charge(cycle)
         self._rest(cycle, cycling.rest_of(cycle), "charged rest")
         self._discharge(cycle, residue_uah)
+        if cycle == cycling.hold_cycle:
+            self._hold(cycle)
         self._rest(cycle, cycling.rest_s, "discharged rest")
 
     def _add(
-        self, kind: StepKind, cycle: int, seconds: float, end: Contents, current: float
-    ) -> None:
+        self, kind: StepKind, cycle: int, seconds: float, end: Contents, current: float,
+        mode: StepMode = "mixed",
+    ) -> None:  # fmt: skip
         if seconds < _INSTANT_S:
             return
         start = self.node_s[-1]
         passed = end.cathode - self.nodes[-1].cathode
         step = Step(
             kind=kind, cycle=cycle, start_s=start, stop_s=start + seconds, charge_uah=passed,
-            current_ua=current,
+            current_ua=current, mode=mode,
         )  # fmt: skip
         self.steps.append(step)
         self.node_s.append(start + seconds)
@@ -235,6 +241,17 @@ class _Story:
         seconds = (before.cathode - missing) / current * 3600.0
         self._require(seconds > _INSTANT_S and residue >= 0, cycle)
         self._add("discharge", cycle, seconds, Contents(residue, stuck, missing), -current)
+
+    def _hold(self, cycle: int) -> None:
+        """Discharge at constant voltage: the current dies off, by steps, and lithium comes out."""
+        cycling, begin = self.plan.cycling, self.nodes[-1]
+        left = np.exp(-_HOLD_FOLDS * np.linspace(0.0, 1.0, _HOLD_STEPS + 1))
+        gone = cycling.hold_released * begin.anode * (1.0 - left) / (1.0 - left[-1])
+        seconds = cycling.hold_s / _HOLD_STEPS
+        for before, after in pairwise(gone.tolist()):
+            current = -(after - before) / seconds * 3600.0
+            end = Contents(begin.anode - after, begin.electrolyte, begin.cathode - after)
+            self._add("discharge", cycle, seconds, end, current, mode="CV")
 
     def _rest(self, cycle: int, seconds: float, phase: Phase) -> None:
         before = self.nodes[-1]

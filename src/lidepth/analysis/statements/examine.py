@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,20 +78,17 @@ def examine_growth(
     ledgers = _ledgers(fitted)
     ageing = AGEING * first_charge_uah(run)
     cathode = [trend(ledger, "charged", "cathode", prior_std=ageing) for ledger in ledgers]
-    kept = trend(ledgers[0], "discharged", "anode", prior_std=ageing)
-    held = held_cycles(run, fitted.reduction.steps)
-    parts = {
-        "growth": odds, "phases": phases, "long_rest": _long_rest(fitted, phases, phase_odds),
-        "cathode": tuple(one for one in cathode if one is not None), "residue_trend": kept,
-        "residue": residue(ledgers[0], held),
-    }  # fmt: skip
-    return Mechanism(
-        title=run.title,
+    found = Mechanism(
+        title=run.title, growth=odds, phases=phases,
         differences=difference_spectra(
             fitted.inversion.observations, fitted.reduction.states, _edges_kev(fitted), inside
         ),
-        statements=statements_of(**parts), warnings=warnings_of(**parts), **parts,
+        long_rest=_long_rest(fitted, phases, phase_odds),
+        cathode=tuple(one for one in cathode if one is not None),
+        residue_trend=trend(ledgers[0], "discharged", "anode", prior_std=ageing),
+        residue=residue(ledgers[0], held_cycles(run, fitted.reduction.steps)),
     )  # fmt: skip
+    return replace(found, statements=statements_of(found), warnings=warnings_of(found))
 
 
 def _silent(stage: str, fraction: float) -> None:
@@ -124,9 +121,7 @@ def _fit(run: Run, source: StoppingSource, tell: Progress) -> _Fitted:
         run, calibrated, reduction, progress=lambda _, share: tell("fit the run", share)
     )
     campaign = campaign_of(run, reduction, calibrated)
-    smoothed = smooth(
-        campaign, inversion, tell=lambda share: tell("smooth the campaign", share)
-    )
+    smoothed = smooth(campaign, inversion, tell=lambda share: tell("smooth the campaign", share))
     return _Fitted(
         run=run, reduction=reduction, calibrated=calibrated, inversion=inversion,
         smoothed=smoothed, working=working,

@@ -156,9 +156,7 @@ def chain_of(problem: Problem, clock: Clock | None) -> tuple[Belief, list[Move],
     size = problem.size + extra
     covariance = np.zeros((size, size))
     covariance[: problem.size, : problem.size] = problem.at_first
-    first = start(
-        np.zeros(size), covariance, prior=problem.prior, precision=problem.precision
-    )
+    first = start(np.zeros(size), covariance, prior=problem.prior, precision=problem.precision)
     first.precision = first.precision + problem.linear[0]
     first.gradient = first.gradient + problem.linear[1]
     steps = list(problem.steps)
@@ -185,7 +183,9 @@ def held(belief: Belief) -> Belief:
     return replace(belief, precision=precision)
 
 
-def growth_odds(problem: Problem, cycles: NDArray[np.int64], tell: Tell | None = None) -> GrowthOdds:
+def growth_odds(
+    problem: Problem, cycles: NDArray[np.int64], tell: Tell | None = None
+) -> GrowthOdds:
     """Test all hypotheses and find the shares, with the leak and without.
 
     ``cycles`` numbers of the cycles that ``problem.marks`` end.
@@ -270,4 +270,3 @@ def _possible(c: Floats) -> tuple[Floats, Floats, float]:
     level = shares[:, 0] - shares[:, 1]
     above = float(weight[level > 0].sum() + 0.5 * weight[level == 0].sum())
     return mean, std, above
-

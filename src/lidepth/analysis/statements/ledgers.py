@@ -1,4 +1,4 @@
-"""What the ledger says of two statements: the cathode stays whole, the anode's residue is kinetic."""
+"""What the ledger says: does the cathode stay whole, is the anode's residue kinetic."""
 
 from __future__ import annotations
 

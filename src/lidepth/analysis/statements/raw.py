@@ -43,9 +43,9 @@ def difference_spectra(
     """
     widths = np.diff(edges_kev)
     rates = [_rate(seen.counts, seen.setting.exposure, widths) for seen in observations]
-    known = {
-        (state.cycle, state.name): rate for state, rate in zip(states, rates[1:], strict=True)
-    } | {(0, "discharged"): rates[0]}
+    known: dict[tuple[int, str], Rate] = {(0, "discharged"): rates[0]}
+    for state, rate in zip(states, rates[1:], strict=True):
+        known[state.cycle, state.name] = rate
     cycles = np.unique([state.cycle for state in states if state.cycle > 0]).astype(np.int64)
     pairs = [((n, "charged"), (n - 1, "discharged")) for n in cycles.tolist()]
     charging, charging_std = _differences(known, pairs, inside)

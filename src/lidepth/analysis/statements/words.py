@@ -9,6 +9,7 @@ from lidepth.model.mechanism import (
     DECIDED,
     GrowthOdds,
     LongRest,
+    Mechanism,
     PhaseGrowth,
     Residue,
     Statement,
@@ -22,18 +23,15 @@ WORDS = {
 }  # fmt: skip
 
 
-def statements_of(
-    *, growth: GrowthOdds, phases: PhaseGrowth, long_rest: LongRest | None,
-    cathode: tuple[Trend, ...], residue_trend: Trend | None, residue: Residue,
-) -> tuple[Statement, ...]:  # fmt: skip
+def statements_of(found: Mechanism) -> tuple[Statement, ...]:
     """All statements, in the order of the publication."""
     return (
-        _cathode(cathode),
-        *_residue(residue_trend, residue),
-        _grows(growth),
-        _on_charge(growth, phases),
-        _at_rest(growth),
-        *_long_rest(long_rest),
+        _cathode(found.cathode),
+        *_residue(found.residue_trend, found.residue),
+        _grows(found.growth),
+        _on_charge(found.growth, found.phases),
+        _at_rest(found.growth),
+        *_long_rest(found.long_rest),
     )
 
 
@@ -100,9 +98,7 @@ def _on_charge(growth: GrowthOdds, phases: PhaseGrowth) -> Statement:
 
 
 def _at_rest(growth: GrowthOdds) -> Statement:
-    place = growth.log_evidence.max()
-    rest = growth.log_odds("rest") if growth.best == "rest" else None
-    log_odds = -rest if rest is not None else float(place - growth.log_evidence[4])
+    log_odds = -growth.log_odds("rest")
     share, std = growth.shares.mean[2], growth.shares.std[2]
     return _statement(
         "no growth at rest", "it does not grow by itself (storage, Fig. 5c)",
@@ -123,11 +119,9 @@ def _long_rest(rest: LongRest | None) -> Iterator[Statement]:
     )  # fmt: skip
 
 
-def warnings_of(
-    *, growth: GrowthOdds, phases: PhaseGrowth, long_rest: LongRest | None,
-    cathode: tuple[Trend, ...], residue_trend: Trend | None, residue: Residue,
-) -> tuple[str, ...]:  # fmt: skip
+def warnings_of(found: Mechanism) -> tuple[str, ...]:
     """What a reader should know before quoting a verdict."""
+    growth = found.growth
     warnings = []
     if growth.best != "none" and abs(growth.log_odds(growth.best)) < DECIDED:
         warnings.append(
@@ -136,8 +130,8 @@ def warnings_of(
         )
     if abs(growth.leak) > 2.0 * growth.leak_std + growth.leak_prior_std:
         warnings.append(
-            f"{100 * growth.leak:.1f} % of the anode's lithium appears as the electrolyte's: stack, "
-            "scale or stopping of lithium are off"
+            f"{100 * growth.leak:.1f} % of the anode's lithium appears as the electrolyte's: "
+            "stack, scale or stopping of lithium are off"
         )
     bound = growth.shares.best.min()
     if bound < -2.0 * float(growth.shares.covariance.diagonal().max() ** 0.5):
