@@ -44,6 +44,7 @@ LAW = 0.5  # growth falls like the square root's: the best of three powers (docs
 KINSHIP = 2.0  # e-folds of the cycle number over which growth keeps its profile
 
 _HELD = 1e12  # precision of a leak that is known to be nothing
+_SPRING = 0.02  # precision with which shares are a third each beforehand
 _LATTICE = 3  # steps along each side of the triangle of shares
 _GRID = 60  # steps for averages over it
 
@@ -228,8 +229,8 @@ def lattice() -> Floats:
 def shares_of(points: Floats, log_evidence: Floats) -> Shares:
     """Most likely and mean shares from the evidence at ``points`` (m, 3): a quadratic through it.
 
-    Where the surface does not fall off on all sides, the covariance is that of the directions in
-    which it does, and very wide in the others.
+    The most likely ones are held to a third each by a loose spring (7 either way), so that a
+    surface that says nothing gives them and a wide error.
     """
     height = log_evidence - log_evidence.max()
     x = points[:, :2]
@@ -237,11 +238,11 @@ def shares_of(points: Floats, log_evidence: Floats) -> Shares:
     # Far below the top nothing need fit: a point counts less the less likely it is.
     weight = 1.0 / (1.0 + np.maximum(-height - 2.0, 0.0))
     c = np.linalg.lstsq(terms * weight[:, None], height * weight, rcond=None)[0]
-    curvature = -np.array([[c[3], c[5]], [c[5], c[4]]])
-    size, axes = np.linalg.eigh(curvature)
-    size = np.maximum(size, 1e-2)
-    covariance = axes @ np.diag(1.0 / size) @ axes.T
-    best = covariance @ c[1:3]
+    size, axes = np.linalg.eigh(-np.array([[c[3], c[5]], [c[5], c[4]]]))
+    covariance = axes @ np.diag(1.0 / (np.maximum(size, 0.0) + _SPRING)) @ axes.T
+    centre = np.full(2, 1.0 / 3.0)
+    slope = c[1:3] + np.array([[c[3], c[5]], [c[5], c[4]]]) @ centre
+    best = centre + covariance @ slope
     spread = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
     mean, std, probability = _possible(c)
     return Shares(

@@ -133,7 +133,11 @@ def warnings_of(found: Mechanism) -> tuple[str, ...]:
             f"{100 * growth.leak:.1f} % of the anode's lithium appears as the electrolyte's: "
             "stack, scale or stopping of lithium are off"
         )
+    if growth.best == "none":
+        warnings.append("no growth is seen: shares and contrast mean nothing")
     bound = growth.shares.best.min()
-    if bound < -2.0 * float(growth.shares.covariance.diagonal().max() ** 0.5):
+    if growth.best != "none" and bound < -2.0 * float(
+        growth.shares.covariance.diagonal().max() ** 0.5
+    ):
         warnings.append("the most likely shares are impossible by more than two errors")
     return tuple(warnings)
