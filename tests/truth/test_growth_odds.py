@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +25,9 @@ DRIVERS = {
 CONTRAST = {"charge": 1.0, "discharge": -1.0, "throughput": 0.0, "time": 0.0, "rest": 0.0}
 
 
-@lru_cache(maxsize=None)
+@cache
 def found(driver: str, seed: int) -> Mechanism:
-    """Thirty cycles of the published cell; the truth has other stopping powers than the analysis."""
+    """Thirty cycles of the published cell, with other stopping powers than the analysis has."""
     pytest.importorskip("lunasrim")
     plan = CampaignPlan(
         seed=seed, growth=Growth(driver=driver),  # type: ignore[arg-type]
