@@ -40,7 +40,7 @@ between them would do."""
 QUIET = 0.03  # of the smoother's wander: what the electrolyte may still do by itself
 SILICON_QUIET = 0.002  # of the film, between two knots
 SILICON_GROWTH = 0.10  # of the film, in the first cycle
-LAW = 0.5  # growth falls like the square root's: the best of three powers (docs/why/0014)
+LAW = 0.5  # growth falls like the square root's: the best of three powers (docs/why/0016)
 KINSHIP = 2.0  # e-folds of the cycle number over which growth keeps its profile
 
 _HELD = 1e12  # precision of a leak that is known to be nothing
