@@ -328,9 +328,15 @@ def commands() -> dict[str, str]:
 
     group: Any = get_command(_app())
     context = group.make_context("lidepth", [], resilient_parsing=True)
-    return {
-        name: _verb(name, group.commands[name], context) for name in group.list_commands(context)
-    }
+    found = {}
+    for name in group.list_commands(context):
+        command = group.commands[name]
+        inner = getattr(command, "commands", {})  # a verb of verbs
+        for part in inner:
+            found[f"{name} {part}"] = _verb(f"{name} {part}", inner[part], context)
+        if not inner:
+            found[name] = _verb(name, command, context)
+    return found
 
 
 def _app() -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
@@ -13,13 +14,20 @@ import pytest
 
 from lidepth.analysis import parameters
 from lidepth.analysis.campaign.motion import Wander
+from lidepth.analysis.statements import growth
+from lidepth.analysis.statements.ledgers import AGEING
 from lidepth.files.tables import LEDGER_COLUMNS
+from lidepth.model.mechanism import DECIDED
 from lidepth.model.spectra import Quality
 from lidepth.show.figures import FIGURES
+from lidepth.show.figures.mechanism import MECHANISM
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
-VERBS = ("analyze", "cycler", "import", "plan", "simulate", "demo", "stopping", "cite", "schema")
+VERBS = (
+    "analyze", "cycler", "import", "mechanism growth", "plan", "simulate", "demo", "stopping",
+    "cite", "schema",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +78,20 @@ def test_every_column_of_the_ledger_is_explained(name: str) -> None:
 def test_every_quality_flag_is_explained() -> None:
     text = page("quality.md")
     assert all(f"| {flag.words} |" in text for flag in Quality if flag)
+
+
+@pytest.mark.parametrize("draw", MECHANISM, ids=lambda draw: draw.__name__)
+def test_every_figure_of_the_statements_is_explained(draw: Callable[..., object]) -> None:
+    assert f"`{draw.__name__}`" in page("physics/mechanism.md")
+
+
+def test_the_choices_of_the_growth_test_are_stated() -> None:
+    text = page("physics/mechanism.md")
+    for said in (
+        f"{100 * growth.LEAK_STD:g} %", f"{100 * growth.QUIET:g} %",
+        f"{100 * growth.SILICON_GROWTH:g} %", f"{100 * AGEING:g} %", f"ln B = {DECIDED:g}",
+    ):  # fmt: skip
+        assert said in text, said
 
 
 def test_every_prior_is_stated(tables: ModuleType) -> None:

@@ -18,7 +18,7 @@ def grown(history: History, kind: str) -> float:
     return float(sum(g for g, step in zip(gain, history.steps, strict=True) if step.kind == kind))
 
 
-@pytest.mark.parametrize("driver", ["charge", "discharge", "throughput", "time", "none"])
+@pytest.mark.parametrize("driver", ["charge", "discharge", "throughput", "rest", "time", "none"])
 @pytest.mark.parametrize("shape", ["front", "exponential"])
 def test_lithium_and_silicon_are_conserved(driver: str, shape: str) -> None:
     growth = Growth(driver=driver, shape=shape)  # type: ignore[arg-type]
@@ -59,6 +59,7 @@ def test_phases_have_no_gaps_and_carry_the_charge_of_their_current() -> None:
         ("charge", ("rest", "discharge")),
         ("discharge", ("rest", "charge")),
         ("throughput", ("rest",)),
+        ("rest", ("charge", "discharge")),
         ("none", ("rest", "charge", "discharge")),
     ],
 )
@@ -66,6 +67,29 @@ def test_growth_keeps_to_its_phases(driver: str, silent: tuple[str, ...]) -> Non
     history = history_of(CampaignPlan(growth=Growth(driver=driver)))  # type: ignore[arg-type]
     for kind in ("charge", "rest", "discharge"):
         assert (grown(history, kind) < 1e-12) == (kind in silent)
+
+
+def test_growth_at_rest_is_split_by_the_lengths_of_the_rests() -> None:
+    growth = Growth(driver="rest")
+    history = history_of(CampaignPlan(growth=growth, cycling=Cycling(cycles=1, long_rest_cycle=1)))
+    first, second = np.diff(history.nodes_uah[:, 1])[[2, 4]]  # 21 h and 1 h
+    assert first == pytest.approx(21.0 * second)
+    assert first + second == pytest.approx(60.0 * growth.fraction(1.0))
+
+
+def test_a_constant_voltage_lets_the_residue_out_and_the_charge_counts() -> None:
+    plan = CampaignPlan(cycling=Cycling(cycles=2, hold_cycle=2, hold_released=0.75))
+    history = history_of(plan)
+    held = [step for step in history.steps if step.mode == "CV"]
+    begin = history.contents_uah(held[0].start_s)[0]
+    end = history.contents_uah(held[-1].stop_s)[0]
+    assert end[0] == pytest.approx(0.25 * begin[0])
+    assert end[1] == begin[1]
+    assert sum(step.charge_uah for step in held) == pytest.approx(end[2] - begin[2])
+    currents = [step.current_ua for step in held]
+    assert currents == sorted(currents)  # dies off: discharge is negative
+    assert len(history.truth()) == 4
+    assert history.moved().cycle.tolist() == [1, 2]
 
 
 def test_growth_by_the_clock_runs_on_in_a_long_rest() -> None:

@@ -16,6 +16,7 @@ from lidepth.cli import (
     ensemble,
     export,
     import_,
+    mechanism,
     plan,
     schema,
     simulate,
@@ -84,6 +85,7 @@ app.command("ensemble", help=ensemble.HELP)(ensemble.ensemble_verb)
 app.command("export", help=export.HELP)(export.export_verb)
 app.command("import", help=import_.HELP)(import_.import_verb)
 app.command("plan", help=plan.HELP)(plan.plan_verb)
+app.add_typer(mechanism.app, name="mechanism")
 app.command("simulate", help=simulate.HELP)(simulate.simulate_verb)
 app.command("stopping", help=stopping.HELP)(stopping.stopping_verb)
 app.command("schema", help=schema.HELP)(schema.schema_verb)

@@ -34,6 +34,8 @@ _SECTIONS: dict[str, dict[str, tuple[str, str | type]]] = {
         "rest": ("rest_s", "s"), "long_rest_cycle": ("long_rest_cycle", int),
         "long_rest": ("long_rest_s", "s"), "residue": ("residue", "%"),
         "residue_wander": ("residue_wander", "%"), "cathode_loss": ("cathode_loss", "%"),
+        "hold_cycle": ("hold_cycle", int), "hold": ("hold_s", "s"),
+        "hold_released": ("hold_released", "%"),
     },
     "growth": {
         "driver": ("driver", str), "fast": ("fast", "%"), "fast_cycles": ("fast_cycles", float),
@@ -321,9 +323,9 @@ def _ledger_rows(campaign: VirtualCampaign) -> list[dict[str, float]]:
     for cycle in dict.fromkeys(s.cycle for s in history.steps if s.cycle > 0):
         row: dict[str, float] = {"cycle": cycle}
         for kind, suffix in (("charge", "_charged"), ("discharge", "")):
-            k = next(i for i, s in enumerate(history.steps) if s.cycle == cycle and s.kind == kind)
-            row[f"q_{kind}_uAh"] = abs(history.steps[k].charge_uah)
-            ends = (float(value) for value in history.nodes_uah[k + 1])
+            own = [k for k, s in enumerate(history.steps) if s.cycle == cycle and s.kind == kind]
+            row[f"q_{kind}_uAh"] = abs(sum(history.steps[k].charge_uah for k in own))
+            ends = (float(value) for value in history.nodes_uah[own[-1] + 1])
             for name, value in zip(("qa", "qe", "qc"), ends, strict=True):
                 row[f"{name}{suffix}_uAh"] = value
         row["moved_si_1e15"] = float(moved[np.int64(cycle)])

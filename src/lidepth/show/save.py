@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lidepth.errors import StoreError
 from lidepth.model.electrochemistry import Electrochemistry
 from lidepth.model.ledger import Ledger
+from lidepth.model.mechanism import Mechanism
 from lidepth.model.result import Analysis
 from lidepth.show.drawing import Drawing, NothingToDraw
 from lidepth.show.figures import CYCLING, FIGURES, TAKES_TRUTH
+from lidepth.show.figures.mechanism import MECHANISM
 
 Progress = Callable[[str, int, int], None]
 """Called with a figure's name, its number from 1 and how many there are."""
@@ -70,10 +73,22 @@ def save_cycling(found: Electrochemistry, folder: Path) -> tuple[Path, ...]:
 
     Raises StoreError when the folder or a file cannot be written.
     """
+    return _save_all([partial(draw, found) for draw in CYCLING], folder)
+
+
+def save_mechanism(found: Mechanism, folder: Path) -> tuple[Path, ...]:
+    """Write the figures of the statements about ageing; what has no data is left out.
+
+    Raises StoreError when the folder or a file cannot be written.
+    """
+    return _save_all([partial(draw, found) for draw in MECHANISM], folder)
+
+
+def _save_all(draws: Sequence[Callable[[], Drawing]], folder: Path) -> tuple[Path, ...]:
     files: list[Path] = []
-    for draw in CYCLING:
+    for draw in draws:
         try:
-            drawing = draw(found)
+            drawing = draw()
         except NothingToDraw:
             continue
         for kind, content in (

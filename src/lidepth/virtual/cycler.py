@@ -55,6 +55,8 @@ def _voltage(step: Step, before: Step | None, since_s: Floats) -> Floats:
     over = _OVER_V_PER_UA * abs(step.current_ua or before.current_ua)
     if step.kind == "charge":
         return _LOW_V + 2 * over + (_HIGH_V - _LOW_V - 2 * over) * _open_circuit(done)
+    if step.mode == "CV":
+        return np.full(since_s.size, _LOW_V)
     if step.kind == "discharge":
         return _LOW_V + (_HIGH_V - 2 * over - _LOW_V) * _open_circuit(1.0 - done)
     if before.current_ua > 0:

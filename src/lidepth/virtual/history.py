@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from lidepth.errors import OutOfRange
-from lidepth.model.cycling import Step, StepKind
+from lidepth.model.cycling import Step, StepKind, StepMode
 from lidepth.model.ledger import Ledger
 from lidepth.model.result import MovedSilicon
 from lidepth.virtual.cells import FineCells, cut
@@ -18,6 +19,8 @@ from lidepth.virtual.plan import CampaignPlan
 
 Floats = NDArray[np.float64]
 _INSTANT_S = 1e-3  # a shorter phase did not happen
+_HOLD_STEPS, _HOLD_FOLDS = 24, 4.0  # of the current at constant voltage: steps, e-folds
+Phase = Literal["charge", "charged rest", "discharge", "discharged rest"]
 
 
 class Contents(NamedTuple):
@@ -154,7 +157,8 @@ class History:
 
     def moved(self) -> MovedSilicon:
         """The true amount of moved silicon at the end of every cycle."""
-        ends = [k for k, s in enumerate(self.steps) if s.kind == "discharge"]
+        last = {s.cycle: k for k, s in enumerate(self.steps) if s.kind == "discharge"}
+        ends = list(last.values())
         amount = self.moved_silicon_1e15(self.nodes_uah[[k + 1 for k in ends], 1])
         return MovedSilicon(
             cycle=np.array([self.steps[k].cycle for k in ends], dtype=np.int64),
@@ -194,20 +198,23 @@ class _Story:
         """Charge, rest, discharge down to the residue, rest."""
         cycling = self.plan.cycling
         self._charge(cycle)
-        self._rest(cycle, cycling.rest_of(cycle), half=True)
+        self._rest(cycle, cycling.rest_of(cycle), "charged rest")
         self._discharge(cycle, residue_uah)
-        self._rest(cycle, cycling.rest_s, half=False)
+        if cycle == cycling.hold_cycle:
+            self._hold(cycle)
+        self._rest(cycle, cycling.rest_s, "discharged rest")
 
     def _add(
-        self, kind: StepKind, cycle: int, seconds: float, end: Contents, current: float
-    ) -> None:
+        self, kind: StepKind, cycle: int, seconds: float, end: Contents, current: float,
+        mode: StepMode = "mixed",
+    ) -> None:  # fmt: skip
         if seconds < _INSTANT_S:
             return
         start = self.node_s[-1]
         passed = end.cathode - self.nodes[-1].cathode
         step = Step(
             kind=kind, cycle=cycle, start_s=start, stop_s=start + seconds, charge_uah=passed,
-            current_ua=current,
+            current_ua=current, mode=mode,
         )  # fmt: skip
         self.steps.append(step)
         self.node_s.append(start + seconds)
@@ -218,41 +225,63 @@ class _Story:
         current = cycling.current_of(cycle)
         full = cycling.first_charge_uah * (1.0 - cycling.cathode_loss) ** (cycle - 1)
         seconds = (full - self.nodes[-1].cathode) / current * 3600.0
-        stuck = self._stuck(cycle, seconds, half=True)
+        stuck = self._stuck(cycle, seconds, "charge")
         self._require(seconds > _INSTANT_S and full > stuck, cycle)
         self._add("charge", cycle, seconds, Contents(full - stuck, stuck, full), current)
 
     def _discharge(self, cycle: int, residue_uah: float) -> None:
         current = self.plan.cycling.current_of(cycle)
         before = self.nodes[-1]
-        stuck = self._stuck(cycle, 0.0, half=False)
+        stuck = self._stuck(cycle, 0.0, "discharge")
         for _ in range(60):  # growth by the clock depends on how long the discharge takes
             residue = min(residue_uah, before.cathode - stuck)
             seconds = (before.cathode - residue - stuck) / current * 3600.0
-            stuck = self._stuck(cycle, seconds, half=False)
+            stuck = self._stuck(cycle, seconds, "discharge")
         missing = residue + stuck
         seconds = (before.cathode - missing) / current * 3600.0
         self._require(seconds > _INSTANT_S and residue >= 0, cycle)
         self._add("discharge", cycle, seconds, Contents(residue, stuck, missing), -current)
 
-    def _rest(self, cycle: int, seconds: float, *, half: bool) -> None:
+    def _hold(self, cycle: int) -> None:
+        """Discharge at constant voltage: the current dies off, by steps, and lithium comes out."""
+        cycling, begin = self.plan.cycling, self.nodes[-1]
+        left = np.exp(-_HOLD_FOLDS * np.linspace(0.0, 1.0, _HOLD_STEPS + 1))
+        gone = cycling.hold_released * begin.anode * (1.0 - left) / (1.0 - left[-1])
+        seconds = cycling.hold_s / _HOLD_STEPS
+        for before, after in pairwise(gone.tolist()):
+            current = -(after - before) / seconds * 3600.0
+            end = Contents(begin.anode - after, begin.electrolyte, begin.cathode - after)
+            self._add("discharge", cycle, seconds, end, current, mode="CV")
+
+    def _rest(self, cycle: int, seconds: float, phase: Phase) -> None:
         before = self.nodes[-1]
-        stuck = self._stuck(cycle, seconds, half=half)
+        stuck = self._stuck(cycle, seconds, phase)
         self._require(before.cathode >= stuck, cycle)
         self._add(
             "rest", cycle, seconds, Contents(before.cathode - stuck, stuck, before.cathode), 0.0
         )
 
-    def _stuck(self, cycle: int, seconds: float, *, half: bool) -> float:
-        """Immobilised lithium ``seconds`` from now, in uAh; ``half``: before the discharge."""
+    def _stuck(self, cycle: int, seconds: float, phase: Phase) -> float:
+        """Immobilised lithium ``seconds`` from now, at the end of ``phase``, in uAh."""
         growth, cycling = self.plan.growth, self.plan.cycling
         if growth.driver == "time":
             per_cycle = 7200.0 * cycling.first_charge_uah / cycling.current_ua + 2 * cycling.rest_s
             clock = (self.node_s[-1] + seconds - cycling.pristine_s) / per_cycle
             return cycling.first_charge_uah * growth.fraction(clock)
         before, after = growth.fraction(cycle - 1), growth.fraction(cycle)
-        share = {"charge": 1.0, "throughput": 0.5}.get(growth.driver, 0.0) if half else 1.0
+        share = self._share(cycle, phase)
         return cycling.first_charge_uah * (before + share * (after - before))
+
+    def _share(self, cycle: int, phase: Phase) -> float:
+        """Share of the cycle's growth that is there at the end of one of its phases."""
+        cycling, driver = self.plan.cycling, self.plan.growth.driver
+        if driver == "rest":
+            rest_s = cycling.rest_of(cycle)
+            early = rest_s / max(rest_s + cycling.rest_s, _INSTANT_S)
+            ends: dict[Phase, float] = {"charge": 0.0, "discharged rest": 1.0}
+            return ends.get(phase, early)
+        early = {"charge": 1.0, "throughput": 0.5}.get(driver, 0.0)
+        return early if phase in ("charge", "charged rest") else 1.0
 
     @staticmethod
     def _require(holds: bool, cycle: int) -> None:

@@ -13,7 +13,7 @@ from lidepth.model.instrument import Detector, Instrument
 from lidepth.model.material import Material
 from lidepth.model.stack import Layer, Role, Stack
 
-Driver = Literal["charge", "discharge", "throughput", "time", "none"]
+Driver = Literal["charge", "discharge", "throughput", "rest", "time", "none"]
 Shape = Literal["front", "exponential"]
 HOUR_S = 3600.0
 
@@ -64,7 +64,9 @@ class Cycling:
     ``switch_cycle``; the rest after the charge of ``long_rest_cycle`` lasts ``long_rest_s``.
     ``residue`` is the lithium that stays in the anode at the end of a discharge, as a fraction
     of the first charge, with a standard deviation ``residue_wander`` from cycle to cycle;
-    ``cathode_loss`` the fraction of its range that the cathode loses per cycle.
+    ``cathode_loss`` the fraction of its range that the cathode loses per cycle.  The discharge of
+    ``hold_cycle`` goes on at constant voltage for ``hold_s``, in which a share ``hold_released``
+    of the residue comes out.
     """
 
     pristine_s: float = 12 * HOUR_S
@@ -79,16 +81,22 @@ class Cycling:
     residue: float = 0.06
     residue_wander: float = 0.004
     cathode_loss: float = 0.0
+    hold_cycle: int | None = None
+    hold_s: float = 6 * HOUR_S
+    hold_released: float = 0.8
 
     def __post_init__(self) -> None:
         _check(self.cycles >= 0, "the number of cycles cannot be negative")
-        for name in ("pristine_s", "first_charge_uah", "current_ua", "later_current_ua"):
+        for name in (
+            "pristine_s", "first_charge_uah", "current_ua", "later_current_ua", "hold_s",
+        ):  # fmt: skip
             value = getattr(self, name)
             _check(math.isfinite(value) and value > 0, f"{name} = {value!r} is not above zero")
         for name in ("rest_s", "long_rest_s", "residue_wander"):
             value = getattr(self, name)
             _check(math.isfinite(value) and value >= 0, f"{name} = {value!r} is negative")
         _check(0 <= self.residue < 1, f"residue {self.residue!r}", "a fraction below 1")
+        _check(0 <= self.hold_released <= 1, f"released {self.hold_released!r}", "0 to 1")
         _check(0 <= self.cathode_loss < 1, f"cathode loss {self.cathode_loss!r}", "0 to 1")
 
     def current_of(self, cycle: int) -> float:
@@ -105,7 +113,9 @@ class Growth:
     """How lithium gets stuck in the electrolyte, and what silicon goes with it.
 
     The amount after n cycles, as a fraction of the first charge, is
-    ``fast (1 - exp(-n / fast_cycles)) + slow sqrt(n)``; ``driver`` says in which phases it grows.
+    ``fast (1 - exp(-n / fast_cycles)) + slow sqrt(n)``; ``driver`` says in which phases it grows
+    ("throughput": half of each cycle's growth on charge, half on discharge; "rest": at the rests
+    of the cycle, by their lengths; "time": by the clock alone).
     It lies at the anode's side: as a ``front`` of ``saturation_li_cm3`` with the width
     ``width_nm``, or falling off exponentially over ``width_nm``.  ``li_per_silicon`` lithium atoms
     take one silicon atom along (0: none), up to ``silicon_cap`` of the film.

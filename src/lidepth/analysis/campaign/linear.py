@@ -155,16 +155,24 @@ class Linearisation:
                 yield k, mean + slopes @ (states[k] - near), slopes[:, FLUX]
 
     def all(
-        self, shared: Floats, states: Floats, tell: Callable[[float], None] | None = None
-    ) -> Linearised:
-        """Evidence of every spectrum about ``states`` (anchors, n)."""
+        self, shared: Floats, states: Floats, tell: Callable[[float], None] | None = None, *,
+        apart: bool = False,
+    ) -> Linearised:  # fmt: skip
+        """Evidence of every spectrum about ``states`` (anchors, n).
+
+        ``apart``: what each says of the shared parameters alone stays with it, not in the sum.
+        """
         p, count = self._cell.shared, self._place.size
         evidence: dict[int, Evidence] = {}
         c, gradient, deviance = np.zeros((p, p)), np.zeros(p), np.zeros(count)
         for between, begin, end in self._stretches(shared, states, tell):
             cross = self._cross(begin, end)
             for k in between:
-                evidence[k], both, deviance[k] = self._one(k, begin, end, cross, shared)
+                seen, both, deviance[k] = self._one(k, begin, end, cross, shared)
+                if apart:
+                    evidence[k] = seen._replace(c=both[0], shared=both[1])
+                    continue
+                evidence[k] = seen
                 c += both[0]
                 gradient += both[1]
         return Linearised(
@@ -215,7 +223,8 @@ class Linearisation:
         found = free_beam(normal, score, float(s.beam_std[k]))
         reference = np.concatenate([state, shared])
         linear = score + normal @ reference
-        a, b, c = normal[:n, :n], normal[:n, n:], normal[n:, n:]
+        # Copies: a view would keep the whole matrix of every spectrum.
+        a, b, c = normal[:n, :n].copy(), normal[:n, n:].copy(), normal[n:, n:].copy()
         constant = float(0.5 * reference @ normal @ reference + score @ reference) - found
         misfit = 2.0 * half_deviance(counts, mean)
         seen = Evidence(a=a, b=b, state=linear[:n], constant=constant + 0.5 * misfit)

@@ -155,9 +155,15 @@ def settle(
     )
 
 
-def linearise(campaign: Campaign, shared: Floats, states: Floats) -> Linearised:
-    """Evidence of all spectra about ``states`` (anchors, n) and ``shared`` (p,), pristine in."""
-    linear = campaign.linearisation.all(shared, states)
+def linearise(
+    campaign: Campaign, shared: Floats, states: Floats, *, apart: bool = False
+) -> Linearised:
+    """Evidence of all spectra about ``states`` (anchors, n) and ``shared`` (p,), pristine in.
+
+    ``apart``: what each says of the shared parameters alone stays with it; the pristine spectrum's
+    part is then all that ``c`` and ``gradient`` hold.
+    """
+    linear = campaign.linearisation.all(shared, states, apart=apart)
     c, gradient = linearise_pristine(campaign, shared)
     return Linearised(
         evidence=linear.evidence, c=linear.c + c, gradient=linear.gradient + gradient,
@@ -184,13 +190,13 @@ def filter_linear(
 def before_first(campaign: Campaign, c: Floats, gradient: Floats) -> Belief:
     """The pristine cell, with ``c`` (p, p) and ``gradient`` (p,) of spectra already counted in."""
     n = campaign.cell.size
-    begin = start(np.zeros(n), _at_first(n), prior=_prior(campaign), precision=_precision(campaign))
+    begin = start(np.zeros(n), at_first(n), prior=_prior(campaign), precision=_precision(campaign))
     begin.precision = begin.precision + c
     begin.gradient = begin.gradient + gradient
     return begin
 
 
-def _at_first(size: int) -> Floats:
+def at_first(size: int) -> Floats:
     """Covariance of the pristine state: nothing has moved; the background may differ a little."""
     covariance = np.zeros((size, size))
     covariance[BACK, BACK] = 0.05**2

@@ -1,0 +1,1 @@
+"""What a campaign says of how its cell ages: statements with odds."""
