@@ -188,11 +188,12 @@ def campaign_facts(track: LithiumTrack | None) -> list[str]:
         f"At the last spectrum {last[0]} in the anode, {last[1]} added to the electrolyte, "
         f"{last[2]} missing from the cathode."
     )
-    loss = next((p for p in track.shared if p.name == "loss"), None)
-    if loss is not None:
-        facts.append(
-            "Share of the charge that moved no lithium: "
-            f"{words.with_error(100 * loss.value, 100 * loss.std, '%')}, believed beforehand to "
-            f"be within {100 * loss.prior_std:g} %."
-        )
+    for name, when in (("loss", "charging"), ("loss_discharge", "discharging")):
+        lost = next((p for p in track.shared if p.name == name), None)
+        if lost is not None:
+            facts.append(
+                f"Share of the charge on {when} that moved no lithium: "
+                f"{words.with_error(100 * lost.value, 100 * lost.std, '%')}, believed beforehand "
+                f"to be within {100 * lost.prior_std:g} %."
+            )
     return facts

@@ -178,8 +178,10 @@ def campaign_parameters(run: Run, pristine: ParameterSet) -> ParameterSet:
                       std=GAIN_DRIFT),
             Parameter(name="silicon_depth", label="depth of moved silicon", unit="nm",
                       prior=float(np.log(SILICON_DEPTH_NM)), std=SILICON_DEPTH, logarithmic=True),
-            Parameter(name="loss", label="share of the charge that moves no lithium", unit="",
-                      prior=0.0, std=LOSS_STD),
+            Parameter(name="loss", label="share of the charge on charging that moves no lithium",
+                      unit="", prior=0.0, std=LOSS_STD),
+            Parameter(name="loss_discharge", label="share of the charge on discharging that moves "
+                      "no lithium", unit="", prior=0.0, std=LOSS_STD),
             Parameter(name="slack", label="lithium not accounted for", unit="1e15/cm2", prior=0.0,
                       std=CONSERVATION * scale),
             Parameter(name="silicon:0", label="moved silicon", unit="1e15/cm2", prior=0.0,

@@ -69,7 +69,8 @@ def _move(cell: CellModel, moments: Moments, k: int, noise: Floats) -> Move:
     push[CATHODE] = cell.per_uah * charge
     # The charge is the whole cell's; its lithium per area goes down as the area goes up.
     lever[CATHODE, cell.place("area")] = -cell.per_uah * charge
-    lever[CATHODE, cell.place("loss")] = -cell.per_uah * passed
+    lever[CATHODE, cell.place("loss")] = -cell.per_uah * 0.5 * (passed + charge)
+    lever[CATHODE, cell.place("loss_discharge")] = cell.per_uah * 0.5 * (passed - charge)
     return Move(keep=np.ones(cell.size), push=push, lever=lever, noise=noise)
 
 
