@@ -27,6 +27,7 @@ from lidepth.analysis.invert import Inversion, first_charge_uah, invert, settled
 from lidepth.analysis.profiles import depth_profiles, supported_modes
 from lidepth.analysis.reduce import Reduction, reduce_run
 from lidepth.analysis.scale import track_scale
+from lidepth.analysis.slab.find import find_interlayer
 from lidepth.analysis.verdicts import (
     data_warnings,
     fit_warnings,
@@ -63,6 +64,7 @@ def analyze(
     alternative: StoppingSource | None = None,
     earlier: Settled | None = None,
     smoother: bool = False,
+    nested: bool = False,
     progress: Progress | None = None,
 ) -> Analysis:
     """Reduce, self-calibrate, invert and account.
@@ -70,7 +72,8 @@ def analyze(
     ``ranges`` adds states of chosen time ranges, in s since the run's origin; ``alternative`` is a
     second stopping source whose ledger is compared with the first; ``earlier`` is the ``settled``
     of an analysis of the same run when it was shorter: a start, not a result; ``smoother`` adds
-    the smoother over every spectrum, which needs a cycler log.
+    the smoother over every spectrum, which needs a cycler log; ``nested`` puts the first and last
+    states to nested sampling as well (needs dynesty).
     Raises BadData where the data cannot carry the analysis.
     """
     tell = progress or _silent
@@ -96,6 +99,12 @@ def analyze(
         untied = account(run, reduction, free, method="untied", widen=widen, remark=_UNTIED)
         ledgers["untied"] = untied
         tell("check the cathode", 1.0)
+    tell("interlayer", 0.0)
+    slab = find_interlayer(
+        run, reduction, calibrated, inversion, default, widen=widen, nested=nested
+    )
+    ledgers["slab"] = slab.ledger
+    tell("interlayer", 1.0)
     by_windows = window_ledger(run, reduction, calibrated, inversion, default)
     bias = np.full(default.values.shape, np.nan)
     if by_windows is not None:
@@ -121,6 +130,7 @@ def analyze(
         *data_warnings(run, reduction),
         *fit_warnings(fits, common, silicon, known),
         *ledger_warnings(default, untied, first),
+        *slab.warnings,
     ]
     if by_windows is None:
         warnings.append(
@@ -142,6 +152,7 @@ def analyze(
         settled=settled(reduction, inversion, free),
         electrochemistry=examine_run(run, fitted_stack(run, inversion), common, default),
         track=track,
+        interlayer=slab.interlayer,
     )  # fmt: skip
 
 

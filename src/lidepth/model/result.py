@@ -14,6 +14,7 @@ from lidepth.model.clock import ClockDifference
 from lidepth.model.cycling import CyclerLog, StateSpectrum, Step
 from lidepth.model.electrochemistry import Electrochemistry
 from lidepth.model.instrument import Instrument
+from lidepth.model.interlayer import Interlayer
 from lidepth.model.ledger import Ledger
 from lidepth.model.profile import DepthProfile
 from lidepth.model.spectra import SpectrumSeries
@@ -92,15 +93,16 @@ class Settled:
 class Analysis:
     """The outcome of ``lidepth analyze``.
 
-    ``ledgers`` maps a method ("default", "untied", "windows", "smooth") to its ledger; ``fits``
-    holds one SpectrumFit per state in the order of ``states``; ``window_bias`` (n, 3) is the bias,
-    in uAh,
-    that the forward model predicts for the rows of the windows ledger; ``information_uah``
+    ``ledgers`` maps a method ("default", "untied", "slab", "windows", "smooth") to its ledger;
+    ``fits`` holds one SpectrumFit per state in the order of ``states``; ``window_bias`` (n, 3) is
+    the bias, in uAh, that the forward model predicts for the rows of the windows ledger;
+    ``information_uah``
     (n, 3) is the information bound (Cramer-Rao) for the independent error of the default rows;
     ``state_parameters`` the fitted nuisances (flux, offset, background) of each state.
     ``first_charge_uah`` is the charge of the first charging step, the unit of "per cent" in text
     (NaN without a cycler log).  ``scale`` is the energy scale along the run, None where no two
-    edges are seen; ``track`` what the smoother says of every spectrum, where it was asked for.
+    edges are seen; ``track`` what the smoother says of every spectrum, where it was asked for;
+    ``interlayer`` the slab beside the default's profiles.
     """
 
     run: Run
@@ -125,3 +127,4 @@ class Analysis:
     settled: Settled = field(default_factory=Settled)
     electrochemistry: Electrochemistry | None = None
     track: LithiumTrack | None = None
+    interlayer: Interlayer | None = None
