@@ -29,7 +29,7 @@ from lidepth.analysis.slab.model import (
     SlabModel,
     slab_model,
 )
-from lidepth.analysis.slab.nested import nested_evidence, sample_state
+from lidepth.analysis.slab.nested import nested_evidence, sample_state, state_likelihood
 from lidepth.analysis.slab.settle import settle
 from lidepth.analysis.slab.together import run_ln_bayes
 from lidepth.errors import BadInput
@@ -341,6 +341,28 @@ def test_without_dynesty_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "dynesty", None)
     with pytest.raises(BadInput, match=r"lidepth\[evidence\]"):
         nested_evidence(lambda _: 0.0, lambda unit: unit, 1, seed=1)
+
+
+def test_no_slab_however_absurd_beats_the_best_one(states: SlabStates, fitted: Fitted) -> None:
+    """Far from the optimum the expansion of the nuisances must not promise what is not there."""
+    one = states.quadratics[-1]
+    exact = state_likelihood(
+        states.slab, states.observations[-1], fitted.calibrated.mask, states.shared, one,
+        shared_covariance=states.shared_covariance,
+    )  # fmt: skip
+    state = one.state
+    best = exact.at(state[AMOUNT], float(np.exp(state[LNREACH])), float(np.exp(state[LNWIDTH])))
+    rng = np.random.default_rng(4)
+    far = [
+        exact.at(amount, reach, width)
+        for amount, reach, width in zip(
+            states.amount_std_1e15 * np.abs(rng.normal(size=150)),
+            120.0 * np.exp(1.2 * rng.normal(size=150)), 50.0 * np.exp(rng.normal(size=150)),
+            strict=True,
+        )
+    ]  # fmt: skip
+    # The best has priors of shape in it that these are free of: they are worth 0.5 at most here.
+    assert max(far) < best + 1.0
 
 
 @pytest.mark.nightly

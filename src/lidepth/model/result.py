@@ -97,9 +97,9 @@ class Analysis:
     ``fits`` holds one SpectrumFit per state in the order of ``states``; ``window_bias`` (n, 3) is
     the bias, in uAh, that the forward model predicts for the rows of the windows ledger;
     ``information_uah`` (n, 3) is the information bound (Cramer-Rao) for the independent error of
-    the default rows; ``state_parameters`` the fitted nuisances (flux, offset, background) of each state.
-    ``first_charge_uah`` is the charge of the first charging step, the unit of "per cent" in text
-    (NaN without a cycler log).  ``scale`` is the energy scale along the run, None where no two
+    the default rows; ``state_parameters`` the fitted nuisances (flux, offset, background) of each
+    state.  ``first_charge_uah`` is the charge of the first charging step, the unit of "per cent" in
+    text (NaN without a cycler log).  ``scale`` is the energy scale along the run, None where no two
     edges are seen; ``track`` what the smoother says of every spectrum, where it was asked for;
     ``interlayer`` the slab beside the default's profiles.
     """

@@ -42,6 +42,10 @@ _DLOGZ = 0.1
 _ENLARGE = 1.5  # of the ellipsoids about the live points, so that none cuts the posterior off
 _SETTLED = 0.05  # standard deviations of the nuisances
 _PASSES = 30
+# A foreseen gain larger than this is not believed: far from the optimum a bin that expects next
+# to nothing promises any gain, and sampling would go after it.
+_TRUSTED = 0.5
+_CORRECTIONS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +111,16 @@ class StateLikelihood:
         """Logarithm of the marginal likelihood, up to a constant that is the same for any slab."""
         nuisances = self._foreseen(amount_1e15, reach_nm, width_nm)
         value, step, curvature = self._weigh(amount_1e15, reach_nm, width_nm, nuisances)
-        return value + _gain(step, curvature) - 0.5 * _ln_determinant(curvature)
+        for _ in range(_CORRECTIONS):
+            if _gain(step, curvature) < _TRUSTED:
+                break
+            moved = nuisances + _solve(curvature, step)
+            trial = self._weigh(amount_1e15, reach_nm, width_nm, moved)
+            if not trial[0] > value:
+                break
+            nuisances, (value, step, curvature) = moved, trial
+        gain = min(_gain(step, curvature), _TRUSTED)
+        return value + gain - 0.5 * _ln_determinant(curvature)
 
     def without(self) -> float:
         """The same with no slab: far from where it settled, so the nuisances are fitted."""
@@ -148,7 +161,7 @@ class StateLikelihood:
         state[AMOUNT], state[LNREACH], state[LNWIDTH] = amount, np.log(reach), np.log(width)
         with np.errstate(over="ignore", invalid="ignore"):
             total = self.slab.predict(shared, self.seen.setting, state).total[self.mask] + EMPTY
-        if not (np.all(np.isfinite(total)) and total.min() > 0.0):
+        if not (np.all(np.isfinite(total)) and total.min() > 0.5 * EMPTY):
             return -1e300, np.zeros(nuisances.size), np.eye(nuisances.size)
         counts = self.seen.counts[self.mask]
         off = nuisances.copy()
