@@ -72,7 +72,8 @@ def test_everything_imported_is_a_declared_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     needed = [*project["dependencies"]]
-    needed += [line for name in ("lunasrim", "neware", "arbin", "dask") for line in extras[name]]
+    kinds = ("lunasrim", "neware", "arbin", "dask", "evidence")
+    needed += [line for name in kinds for line in extras[name]]
     names = [re.split(r"[<>=~\[; ]", line)[0].lower() for line in needed]
     declared = {MODULE_OF.get(name, name) for name in names} | {"lidepth"}
     imported = set()

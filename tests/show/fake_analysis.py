@@ -18,6 +18,7 @@ from lidepth.model.calibration import (
 )
 from lidepth.model.cycling import CyclerLog, StateSpectrum, Step
 from lidepth.model.instrument import Detector, Instrument
+from lidepth.model.interlayer import Interlayer, NestedEvidence
 from lidepth.model.ledger import Ledger
 from lidepth.model.material import Material
 from lidepth.model.profile import DepthProfile
@@ -278,6 +279,35 @@ def _track(series: SpectrumSeries, pristine: np.ndarray):
     )  # fmt: skip
 
 
+def _interlayer(states: tuple[StateSpectrum, ...], truth: list[np.ndarray]) -> Interlayer:
+    n = len(states)
+    cycle = np.array([s.cycle for s in states])
+    spread = np.array([0.4, 0.7, 1.0, 1.4, 2.2])
+    late = cycle >= 3
+    box = np.where(IS["electrolyte"] & (MIDDLE_NM < 250.0), WIDTH_NM, 0.0)
+    amount = np.array([values[1] for values in truth]) * LI_PER_UAH_1E15 / AREA_CM2
+    return Interlayer(
+        cycle=cycle, state=tuple(s.name for s in states), amount_1e15=amount,
+        amount_std_1e15=np.full(n, 12.0),
+        thickness_nm=np.outer(np.where(late, 200.0, 120.0), spread),
+        width_nm=np.outer(np.ones(n), 55 * spread),
+        enrichment=np.outer(0.02 * cycle, spread), thickness_known=late,
+        width_known=np.zeros(n, dtype=bool), ln_bayes=4.0 * cycle - 6.0, run_ln_bayes=71.0,
+        change_1e15=np.outer(amount, box / box.sum()),
+        disagreement_uah=np.full((n, 3), [0.9, -0.9, 0.0]),
+        disagreement_std_uah=np.full((n, 3), [0.4, 0.4, 0.0]),
+        model_uah=np.full((n, 3), [0.8, 0.8, 0.0]), mean_disagreement_uah=-0.9,
+        mean_disagreement_std_uah=0.3,
+        nested=(
+            NestedEvidence(
+                label=states[0].label, ln_bayes=-1.2, ln_bayes_std=0.2, amount_1e15=20.0,
+                amount_std_1e15=11.0, thickness_nm=120 * spread, width_nm=55 * spread, calls=5000,
+                seed=1,
+            ),
+        ),
+    )  # fmt: skip
+
+
 def fake_analysis(
     cycles: int = 8, *, cycler: bool = True, title: str = "Si | Li3PO4 | LiCoO2 thin-film cell"
 ) -> Analysis:
@@ -312,6 +342,7 @@ def fake_analysis(
         ledgers={
             "default": ledger,
             "untied": _ledger("untied", states, [0.5, -0.7, -0.2], rng, spent=False),
+            "slab": _ledger("slab", states, [0.2, -0.2, 0.0], rng),
             "windows": _ledger("windows", states, bias, rng),
         },
         window_bias=bias, information_uah=np.full((len(states), 3), 0.6),
@@ -340,6 +371,7 @@ def fake_analysis(
         diagnosis=fake_diagnosis(
             series, rows, ledger, tuple(s.label for s in states), EDGES_NM[2:53], rng
         ),
+        interlayer=_interlayer(states, truth),
     )  # fmt: skip
 
 

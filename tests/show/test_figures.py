@@ -179,8 +179,8 @@ def test_an_analysis_without_states_still_draws_the_pristine_figures(analysis):
     none = np.zeros(0)
     bare = replace(
         analysis, states=(), fits=(), profiles=(), ledgers={}, steps=(), provenance={},
-        electrochemistry=None, window_bias=np.zeros((0, 3)), track=None, scale=None,
-        diagnosis=Diagnosis(),
+        electrochemistry=None, interlayer=None, window_bias=np.zeros((0, 3)), track=None,
+        scale=None, diagnosis=Diagnosis(),
         information_uah=np.zeros((0, 3)), state_parameters=(),
         silicon=MovedSilicon(
             cycle=np.zeros(0, np.int64), amount_1e15=none, std_1e15=none, film_1e15=0.0,

@@ -80,8 +80,13 @@ class Solution:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Normal:
-    """Normal matrix and gradient of one state."""
+class Normal:
+    """Normal matrix and gradient of one state.
+
+    ``a`` (n, n) of the state, ``b`` (n, p) between state and shared parameters, ``c`` (p, p);
+    ``state_gradient`` (n,) and ``shared_gradient`` (p,) of minus the ``objective``, which is half
+    the deviance with the state's prior and ties.
+    """
 
     a: Floats
     b: Floats
@@ -175,7 +180,7 @@ def _shortening(model: ForwardModel, move: Floats) -> float:
     return float(1.0 / max(1.0, np.max(np.abs(move[logarithmic]), initial=0.0)))
 
 
-def _objective(model: ForwardModel, normals: Sequence[_Normal], shared: Floats) -> float:
+def _objective(model: ForwardModel, normals: Sequence[Normal], shared: Floats) -> float:
     return sum(n.objective for n in normals) + _prior_objective(model, shared)
 
 
@@ -187,19 +192,20 @@ def _normals(
     states: Floats,
     with_shared: bool,
     threads: int = 2,
-) -> list[_Normal]:
-    def one(item: tuple[Observation, Floats]) -> _Normal:
-        return _normal(model, item[0], mask, shared, item[1], with_shared)
+) -> list[Normal]:
+    def one(item: tuple[Observation, Floats]) -> Normal:
+        return normal(model, item[0], mask, shared, item[1], with_shared)
 
     # The matrices are small: threads of the linear algebra would only get in each other's way.
     with threadpool_limits(limits=1), ThreadPoolExecutor(threads) as pool:
         return list(pool.map(one, zip(observations, states, strict=True)))
 
 
-def _normal(
+def normal(
     model: ForwardModel, seen: Observation, mask: NDArray[np.bool_], shared: Floats,
     state: Floats, with_shared: bool,
-) -> _Normal:  # fmt: skip
+) -> Normal:  # fmt: skip
+    """Normal matrix, gradient and objective of one state where it and the shared parameters are."""
     with np.errstate(over="ignore", invalid="ignore"):
         at = model.predict(shared, seen.setting, state)
     if not (np.all(np.isfinite(at.total[mask])) and np.min(at.total[mask]) > -0.5 * EMPTY):
@@ -218,7 +224,7 @@ def _normal(
     off = state - seen.prior
     a += seen.precision
     gs -= seen.precision @ off
-    objective = 0.5 * off @ seen.precision @ off + _deviance(counts, expected)
+    objective = 0.5 * off @ seen.precision @ off + deviance(counts, expected)
     lift = model.lift(seen.setting)
     for tie in seen.ties:
         shared_row = tie.shared_row + tie.state_row @ lift
@@ -236,22 +242,22 @@ def _normal(
     a[held, held] = 1.0
     b[held, :] = 0.0
     gs[held] = 0.0
-    return _Normal(
+    return Normal(
         a=a, b=b, c=c, state_gradient=gs, shared_gradient=gc, objective=float(objective),
         prediction=at,
     )  # fmt: skip
 
 
-def _impossible(model: ForwardModel, shared: Floats, at: Prediction) -> _Normal:
+def _impossible(model: ForwardModel, shared: Floats, at: Prediction) -> Normal:
     """Parameters at which no spectrum can be expected: a step that led here is taken back."""
     p, n = shared.size, model.state_size
-    return _Normal(
+    return Normal(
         a=np.eye(n), b=np.zeros((n, p)), c=np.zeros((p, p)), state_gradient=np.zeros(n),
         shared_gradient=np.zeros(p), objective=np.inf, prediction=at,
     )  # fmt: skip
 
 
-def _deviance(counts: Floats, expected: Floats) -> float:
+def deviance(counts: Floats, expected: Floats) -> float:
     """Half the Poisson deviance."""
     ratio = np.where(counts > 0, counts / expected, 1.0)
     return float(np.sum(expected - counts + counts * np.log(ratio)))
@@ -273,7 +279,7 @@ class _Factors:
 
 def _factors(
     model: ForwardModel,
-    normals: Sequence[_Normal],
+    normals: Sequence[Normal],
     observations: Sequence[Observation],
     damping: float,
 ) -> _Factors:
@@ -285,19 +291,19 @@ def _factors(
     schur = model.parameters.precision
     local, leverage = [], []
     for n, seen in zip(normals, observations, strict=True):
-        inverse = _inverse(n.a) * np.outer(seen.free, seen.free)
+        inverse = inverse_of(n.a) * np.outer(seen.free, seen.free)
         local.append(inverse)
         leverage.append(-inverse @ n.b)
         schur = schur + n.c - n.b.T @ inverse @ n.b
     schur = schur + damping * np.diag(model.parameters.scales**-2.0)
     unseen = np.diag(schur) <= 0.0  # held shared parameters without a prior
-    covariance = _inverse(schur + np.diag(unseen.astype(np.float64)))
+    covariance = inverse_of(schur + np.diag(unseen.astype(np.float64)))
     return _Factors(local=tuple(local), leverage=tuple(leverage), shared_covariance=covariance)
 
 
 def _step(
     model: ForwardModel,
-    normals: Sequence[_Normal],
+    normals: Sequence[Normal],
     factors: _Factors,
     shared: Floats,
     hold_shared: bool,
@@ -313,7 +319,7 @@ def _step(
     return move, np.array(moves)
 
 
-def _inverse(matrix: Floats) -> Floats:
+def inverse_of(matrix: Floats) -> Floats:
     """Inverse of a symmetric positive matrix whose parameters have very unlike units.
 
     Nothing is added to its diagonal: the tie of cathode to charge is so much stiffer than the
@@ -328,7 +334,7 @@ def _inverse(matrix: Floats) -> Floats:
 
 def _length(
     model: ForwardModel,
-    normals: Sequence[_Normal],
+    normals: Sequence[Normal],
     step: tuple[Floats, Floats],
     shared: Floats,
     hold_shared: bool,
@@ -343,7 +349,7 @@ def _length(
 
 
 def _solution(
-    shared: Floats, states: Floats, normals: Sequence[_Normal], factors: _Factors,
+    shared: Floats, states: Floats, normals: Sequence[Normal], factors: _Factors,
     passes: int, objective: float, hold_shared: bool,
 ) -> Solution:  # fmt: skip
     covariance = factors.shared_covariance

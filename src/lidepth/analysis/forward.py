@@ -28,6 +28,7 @@ LNFLUX, OFFSET, LNBACK, ANODE, CATHODE, HATS = 0, 1, 2, 3, 4, 5
 
 _SHAPE_CENTRE_KEV = 1200.0
 _LITHIUM_STEP_1E15 = 1e-3  # per cell: moves an edge by a hundredth of an eV
+_NO_LITHIUM_1E15 = 1e-12  # a direction that moves no more than this moves nothing
 _BACKGROUND_CENTRE_KEV = 300.0
 _FWHM_PER_SIGMA = 2.3548200450309493
 
@@ -136,6 +137,14 @@ class ForwardModel:
         cells = self.grid.of("electrolyte")
         hats[cells] = self.basis.hats * self.grid.lithium_1e15[cells, None]
         return anode, cathode, hats
+
+    def directions(self, shared: Floats, setting: Setting, state: Floats) -> Floats:  # noqa: ARG002
+        """Lithium gained per cell for a unit step of each part of the state vector from ANODE on.
+
+        Shape (cells, state size - ANODE).
+        """
+        anode, cathode, hats = self.lithium_maps
+        return np.column_stack([anode, cathode, hats])
 
     def pristine_lithium(self, shared: Floats) -> Floats:
         """Lithium per cell before anything moved, 1e15/cm2; shape (cells,)."""
@@ -329,15 +338,14 @@ class ForwardModel:
         at: Prediction,
         bins_kev: Floats,
     ) -> Floats:
-        """Derivative of one particle's counts by anode, cathode and hats, without the tail."""
-        anode, cathode, hats = self.lithium_maps
+        """Derivative of one particle's counts by the state from ANODE on, without the tail."""
         gained = self.gained(shared, setting, state)
         column = self.column(particle, shared, setting, gained)
         flux = self.parameters.get(shared, "flux", 1.0) * np.exp(state[LNFLUX]) * setting.exposure
         share = self.share(particle, shared)
         columns = []
-        for direction in (anode, cathode, *hats.T):
-            step = _LITHIUM_STEP_1E15 / float(np.max(np.abs(direction)))
+        for direction in self.directions(shared, setting, state).T:
+            step = _LITHIUM_STEP_1E15 / max(float(np.max(np.abs(direction))), _NO_LITHIUM_1E15)
             edges = propagate(
                 _with_lithium(column, step * direction * self.path_factor), slopes=False
             )

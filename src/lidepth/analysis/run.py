@@ -30,6 +30,7 @@ from lidepth.analysis.profiles import depth_profiles, mode_spectrum, supported_m
 from lidepth.analysis.reduce import Reduction, reduce_run
 from lidepth.analysis.residuals import state_strip
 from lidepth.analysis.scale import track_scale
+from lidepth.analysis.slab.find import find_interlayer
 from lidepth.analysis.sources import compare_sources
 from lidepth.analysis.verdicts import (
     data_warnings,
@@ -67,6 +68,7 @@ def analyze(
     alternative: StoppingSource | Sequence[StoppingSource] = (),
     earlier: Settled | None = None,
     smoother: bool = False,
+    nested: bool = False,
     progress: Progress | None = None,
 ) -> Analysis:
     """Reduce, self-calibrate, invert and account.
@@ -74,7 +76,8 @@ def analyze(
     ``ranges`` adds states of chosen time ranges, in s since the run's origin; ``alternative``
     are further stopping sources whose ledgers are compared with the first; ``earlier`` is the
     ``settled`` of an analysis of the same run when it was shorter: a start, not a result;
-    ``smoother`` adds the smoother over every spectrum, which needs a cycler log.
+    ``smoother`` adds the smoother over every spectrum, which needs a cycler log; ``nested`` puts
+    the first and last states to nested sampling as well (needs dynesty).
     Raises BadData where the data cannot carry the analysis.
     """
     tell = progress or _silent
@@ -92,6 +95,12 @@ def analyze(
         untied = account(run, reduction, free, method="untied", widen=widen, remark=_UNTIED)
         ledgers["untied"] = untied
         tell("check the cathode", 1.0)
+    tell("interlayer", 0.0)
+    slab = find_interlayer(
+        run, reduction, calibrated, inversion, default, widen=widen, nested=nested
+    )
+    ledgers["slab"] = slab.ledger
+    tell("interlayer", 1.0)
     by_windows = window_ledger(run, reduction, calibrated, inversion, default)
     bias = np.full(default.values.shape, np.nan)
     if by_windows is not None:
@@ -119,6 +128,7 @@ def analyze(
         *data_warnings(run, reduction),
         *fit_warnings(fits, common, silicon, known),
         *ledger_warnings(default, untied, first),
+        *slab.warnings,
     ]
     if by_windows is None:
         warnings.append(
@@ -150,6 +160,7 @@ def analyze(
             strip=strip or state_strip(reduction.states, fits), modes=modes,
             sensitivity=sensitivities(inversion, reduction, widen=widen), ensemble=ensemble,
         ),
+        interlayer=slab.interlayer,
     )  # fmt: skip
 
 

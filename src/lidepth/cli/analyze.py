@@ -61,7 +61,15 @@ class Method(enum.StrEnum):
 
     default = "default"
     smooth = "smooth"
+    slab = "slab"
     windows = "windows"
+
+
+class Evidence(enum.StrEnum):
+    """How the odds of an interlayer are found."""
+
+    laplace = "laplace"
+    nested = "nested"
 
 
 def analyze_verb(
@@ -76,8 +84,9 @@ def analyze_verb(
         Method,
         typer.Option(
             help="Ledger to print. default: state-dependent fit; smooth: every spectrum of the "
-            "campaign in one smoother (takes longer; needs a cycler log); windows: fixed energy "
-            "windows and Eq. 4 of Chen et al. (2018). The files hold all that were made."
+            "campaign in one smoother (takes longer; needs a cycler log); slab: an interlayer with "
+            "a front instead of a smooth profile; windows: fixed energy windows and Eq. 4 of Chen "
+            "et al. (2018). The files hold all that were made."
         ),
     ] = Method.default,
     stopping: Annotated[
@@ -114,6 +123,14 @@ def analyze_verb(
         str | None,
         typer.Option(metavar="NAME", help="Which detector to analyse, where a run has several."),
     ] = None,
+    evidence: Annotated[
+        Evidence,
+        typer.Option(
+            help="Odds of an interlayer. laplace: in closed form, every state; nested: the first "
+            "and last states also by nested sampling, some ten seconds each (needs "
+            "lidepth[evidence])."
+        ),
+    ] = Evidence.laplace,
     force: Annotated[
         bool, typer.Option("--force", help="Write into a folder that holds other files.")
     ] = False,
@@ -154,6 +171,7 @@ def analyze_verb(
             ],
             earlier=settled.read_settled(out / settled.NAME, belongs_to=ours),
             smoother=method is Method.smooth,
+            nested=evidence is Evidence.nested,
             progress=bars.staged(),
         )  # fmt: skip
         settled.write_settled(folder / settled.NAME, analysis.settled, belongs_to=ours)

@@ -19,6 +19,7 @@ from lidepth.files._text import read_text
 from lidepth.files.diagnosis_json import diagnosis, fitted, smoother
 from lidepth.files.profiles_nc import write_profiles_nc
 from lidepth.model.calibration import SpectrumFit
+from lidepth.model.interlayer import LEVELS, Interlayer
 from lidepth.model.ledger import REGIONS, Ledger
 from lidepth.model.result import Analysis, MovedSilicon
 from lidepth.model.stack import Stack
@@ -140,6 +141,7 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "moved_silicon": _silicon(analysis.silicon),
         "smoother": smoother(analysis.track),
         "diagnostics": diagnosis(analysis.diagnosis),
+        "interlayer": _interlayer(analysis.interlayer),
         "warnings": list(analysis.warnings),
         "versions": versions(),
         "files_sha256": files_digest(run.series.sources, run.series.digests),
@@ -193,3 +195,25 @@ def _silicon(moved: MovedSilicon) -> dict[str, Any]:
         "mean_1e15_per_cm2": moved.mean_1e15, "mean_std_1e15_per_cm2": moved.mean_std_1e15,
         "significance": moved.significance,
     }  # fmt: skip
+
+
+def _interlayer(found: Interlayer | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    names = (
+        "amount_1e15", "amount_std_1e15", "thickness_nm", "width_nm", "enrichment",
+        "thickness_known", "width_known", "ln_bayes", "disagreement_uah", "disagreement_std_uah",
+        "model_uah",
+    )  # fmt: skip
+    return {
+        "run_ln_bayes": found.run_ln_bayes,
+        "mean_disagreement_uah": found.mean_disagreement_uah,
+        "mean_disagreement_std_uah": found.mean_disagreement_std_uah,
+        "quantile_levels": list(LEVELS),
+        "states": [
+            {"cycle": int(found.cycle[i]), "state": found.state[i]}
+            | {name: getattr(found, name)[i] for name in names}
+            for i in range(len(found))
+        ],
+        "nested": [dataclasses.asdict(one) for one in found.nested],
+    }

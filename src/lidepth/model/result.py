@@ -15,6 +15,7 @@ from lidepth.model.cycling import CyclerLog, StateSpectrum, Step
 from lidepth.model.diagnosis import Diagnosis
 from lidepth.model.electrochemistry import Electrochemistry
 from lidepth.model.instrument import Instrument
+from lidepth.model.interlayer import Interlayer
 from lidepth.model.ledger import Ledger
 from lidepth.model.profile import DepthProfile
 from lidepth.model.spectra import SpectrumSeries
@@ -93,16 +94,16 @@ class Settled:
 class Analysis:
     """The outcome of ``lidepth analyze``.
 
-    ``ledgers`` maps a method ("default", "untied", "windows", "smooth") to its ledger; ``fits``
-    holds one SpectrumFit per state in the order of ``states``; ``window_bias`` (n, 3) is the bias,
-    in uAh,
-    that the forward model predicts for the rows of the windows ledger; ``information_uah``
-    (n, 3) is the information bound (Cramer-Rao) for the independent error of the default rows;
-    ``state_parameters`` the fitted nuisances (flux, offset, background) of each state.
-    ``first_charge_uah`` is the charge of the first charging step, the unit of "per cent" in text
-    (NaN without a cycler log).  ``scale`` is the energy scale along the run, None where no two
+    ``ledgers`` maps a method ("default", "untied", "slab", "windows", "smooth") to its ledger;
+    ``fits`` holds one SpectrumFit per state in the order of ``states``; ``window_bias`` (n, 3) is
+    the bias, in uAh, that the forward model predicts for the rows of the windows ledger;
+    ``information_uah`` (n, 3) is the information bound (Cramer-Rao) for the independent error of
+    the default rows; ``state_parameters`` the fitted nuisances (flux, offset, background) of each
+    state.  ``first_charge_uah`` is the charge of the first charging step, the unit of "per cent" in
+    text (NaN without a cycler log).  ``scale`` is the energy scale along the run, None where no two
     edges are seen; ``track`` what the smoother says of every spectrum, where it was asked for;
-    ``diagnosis`` what tells whether all this can be trusted.
+    ``interlayer`` the slab beside the default's profiles; ``diagnosis`` what tells whether all this
+    can be trusted.
     """
 
     run: Run
@@ -128,3 +129,4 @@ class Analysis:
     electrochemistry: Electrochemistry | None = None
     track: LithiumTrack | None = None
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
+    interlayer: Interlayer | None = None

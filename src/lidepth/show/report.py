@@ -15,7 +15,7 @@ from lidepth.errors import StoreError
 from lidepth.model.calibration import FittedParameter
 from lidepth.model.ledger import REGIONS, Ledger
 from lidepth.model.result import Analysis
-from lidepth.show import trust, words
+from lidepth.show import slab_words, trust, words
 from lidepth.show.drawing import Drawing
 from lidepth.show.figures import CAMPAIGN, DIAGNOSTICS, FIGURES
 from lidepth.show.save import write_whole
@@ -27,6 +27,7 @@ METHOD_WORDS = {
     "default": "default: state-dependent fit, both rests of a cycle tied by coulometry",
     "smooth": "smooth: every spectrum of the campaign in one smoother, with the charge between",
     "untied": "untied: each state by its own spectrum and the monitor, without the charge",
+    "slab": "slab: an interlayer with a front instead of a smooth profile",
     "windows": "windows: fixed energy windows and Eq. 4 of Chen et al., 2018",
 }
 
@@ -90,6 +91,7 @@ def _content(
         "cathode_check": words.cathode_check(analysis),
         "silicon": words.silicon_verdict(analysis.silicon),
         "losses": words.losses(analysis),
+        "interlayer": slab_words.interlayer_words(analysis),
         "discharged": _rows(default, "discharged"),
         "ledgers": [(METHOD_WORDS.get(m, m), _rows(t)) for m, t in analysis.ledgers.items()],
         "remarks": {m: t.remark for m, t in analysis.ledgers.items() if t.remark},

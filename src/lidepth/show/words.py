@@ -248,6 +248,10 @@ ADVICE = (
     ("cathode seen by neutrons", "Compare the rows of untied with the default: the charge may not "
      "all have moved lithium (side reactions, leakage). If so, the default's cathode is too large "
      "by as much."),
+    ("slab and default disagree", "Add the model error to the default's uncertainty when you quote "
+     "the electrolyte, and look at the figure of the interlayer: a tail below the front means that "
+     "no slab can draw it, and the default is the better of the two."),
+    ("slab fit has not settled", "The default is not affected."),
     ("clock of the cycler differs", "Set the clocks alike before the next run. If the number is "
      "what you expect of the two computers, declare it; the ledger hardly changes."),
     ("data.clock_offset", "Correct the offset, or leave it out: then it is found from the data."),

@@ -19,6 +19,7 @@ from lidepth.show.figures.cycling import (
     voltage_curves,
 )
 from lidepth.show.figures.diagnostics import ensemble, modes, residual_strip
+from lidepth.show.figures.interlayer import interlayer
 from lidepth.show.figures.ledgers import ledger, ledger_methods
 from lidepth.show.figures.maps import charged_map, discharged_map, operando_map, run_map
 from lidepth.show.figures.profiles import charged_profiles, discharged_profiles, resolution
@@ -45,6 +46,7 @@ FIGURES: Mapping[str, Callable[..., Drawing]] = {
     "discharged_profiles": discharged_profiles,
     "ledger": ledger,
     "ledger_methods": ledger_methods,
+    "interlayer": interlayer,
     "silicon": silicon,
     "campaign": campaign,
     "campaign_map": campaign_map,

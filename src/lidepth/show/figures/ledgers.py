@@ -11,6 +11,7 @@ from lidepth.model.result import Analysis
 from lidepth.show.arrange import Floats, error_lines, with_gaps
 from lidepth.show.drawing import Drawing, NothingToDraw
 from lidepth.show.style import (
+    GREEN,
     ROLE_COLOURS,
     SKY,
     VERMILLION,
@@ -32,6 +33,7 @@ NAMES = {
 METHODS = (
     ("default", "default", "#000000", "o"),
     ("untied", "untied", SKY, "s"),
+    ("slab", "slab", GREEN, "^"),
     ("windows", WINDOWS, VERMILLION, "x"),
 )
 
@@ -214,7 +216,8 @@ def ledger_methods(analysis: Analysis) -> Drawing:
         data=data,
         caption=(
             "The ledger by the default method, by each state's own spectrum and the monitor "
-            "without coulometry (untied: a real check of the cathode), and by fixed energy windows "
+            "without coulometry (untied: a real check of the cathode), with a slab instead of a "
+            "smooth profile in the electrolyte, and by fixed energy windows "
             "(Eq. 4 of Chen et al., 2018). "
             "Error bars: 68 %, total. Arrows take away from each window value the bias that the "
             "forward model predicts for it: where they end near the default values, the "
