@@ -34,6 +34,7 @@ _SECTIONS: dict[str, dict[str, tuple[str, str | type]]] = {
         "rest": ("rest_s", "s"), "long_rest_cycle": ("long_rest_cycle", int),
         "long_rest": ("long_rest_s", "s"), "residue": ("residue", "%"),
         "residue_wander": ("residue_wander", "%"), "cathode_loss": ("cathode_loss", "%"),
+        "coulomb_loss": ("coulomb_loss", "%"),
     },
     "growth": {
         "driver": ("driver", str), "fast": ("fast", "%"), "fast_cycles": ("fast_cycles", float),

@@ -204,10 +204,9 @@ class _Story:
         if seconds < _INSTANT_S:
             return
         start = self.node_s[-1]
-        passed = end.cathode - self.nodes[-1].cathode
         step = Step(
-            kind=kind, cycle=cycle, start_s=start, stop_s=start + seconds, charge_uah=passed,
-            current_ua=current,
+            kind=kind, cycle=cycle, start_s=start, stop_s=start + seconds,
+            charge_uah=current * seconds / 3600.0, current_ua=current,
         )  # fmt: skip
         self.steps.append(step)
         self.node_s.append(start + seconds)
@@ -218,6 +217,7 @@ class _Story:
         current = cycling.current_of(cycle)
         full = cycling.first_charge_uah * (1.0 - cycling.cathode_loss) ** (cycle - 1)
         seconds = (full - self.nodes[-1].cathode) / current * 3600.0
+        seconds /= 1.0 - cycling.coulomb_loss
         stuck = self._stuck(cycle, seconds, half=True)
         self._require(seconds > _INSTANT_S and full > stuck, cycle)
         self._add("charge", cycle, seconds, Contents(full - stuck, stuck, full), current)

@@ -64,7 +64,9 @@ class Cycling:
     ``switch_cycle``; the rest after the charge of ``long_rest_cycle`` lasts ``long_rest_s``.
     ``residue`` is the lithium that stays in the anode at the end of a discharge, as a fraction
     of the first charge, with a standard deviation ``residue_wander`` from cycle to cycle;
-    ``cathode_loss`` the fraction of its range that the cathode loses per cycle.
+    ``cathode_loss`` the fraction of its range that the cathode loses per cycle; ``coulomb_loss``
+    the fraction of every charge that a side reaction carries and that moves no lithium: the cycler
+    counts it, so that more seems to leave the cathode than comes back.
     """
 
     pristine_s: float = 12 * HOUR_S
@@ -79,6 +81,7 @@ class Cycling:
     residue: float = 0.06
     residue_wander: float = 0.004
     cathode_loss: float = 0.0
+    coulomb_loss: float = 0.0
 
     def __post_init__(self) -> None:
         _check(self.cycles >= 0, "the number of cycles cannot be negative")
@@ -89,7 +92,9 @@ class Cycling:
             value = getattr(self, name)
             _check(math.isfinite(value) and value >= 0, f"{name} = {value!r} is negative")
         _check(0 <= self.residue < 1, f"residue {self.residue!r}", "a fraction below 1")
-        _check(0 <= self.cathode_loss < 1, f"cathode loss {self.cathode_loss!r}", "0 to 1")
+        for name in ("cathode_loss", "coulomb_loss"):
+            value = getattr(self, name)
+            _check(0 <= value < 1, f"{name.replace('_', ' ')} {value!r}", "0 to 1")
 
     def current_of(self, cycle: int) -> float:
         """Current of one cycle, in uA."""
