@@ -340,9 +340,11 @@ def _by_row(records: list[Record]) -> Iterator[str]:
                 len(z), np.mean(np.abs(z) < ONE_SIGMA), np.mean(np.abs(z) < TWO_SIGMA), z.mean(),
                 np.sqrt(np.mean(z**2)), np.sqrt(np.mean(miss**2)), np.sqrt(np.mean(std**2)),
             )  # fmt: skip
-            yield f"| {state} | {region} | {numbers[0]} | " + " | ".join(
-                f"{x:.2f}" for x in numbers[1:]
-            ) + " |"
+            yield (
+                f"| {state} | {region} | {numbers[0]} | "
+                + " | ".join(f"{x:.2f}" for x in numbers[1:])
+                + " |"
+            )
 
 
 def _column(records: list[Record], state: str, place: int) -> tuple[Floats, Floats]:

@@ -141,7 +141,9 @@ def _below(
     low = np.minimum(low, high - _NARROW_KEV)
     width = np.hypot(0.5 * (sigma[:-1] + sigma[1:]), plan.instrument.detector.sigma_kev)
     born = np.where(high > 0.0, rate, 0.0)
-    share = (_ramp(edges[:, None] - low, width) - _ramp(edges[:, None] - high, width)) / (high - low)
+    share = (_ramp(edges[:, None] - low, width) - _ramp(edges[:, None] - high, width)) / (
+        high - low
+    )
     return np.asarray(share @ born)
 
 
