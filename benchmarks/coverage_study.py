@@ -83,12 +83,14 @@ def drawn(seed: int, *, cycles: tuple[int, int], lost: float) -> Drawn:
     rng = np.random.default_rng([seed, 77])
     true, printed = _stacks(rng)
     channels = int(rng.choice([512, 1024, 2048]))
-    made, believed = _instruments(rng, channels)
+    counting = _counting(rng, true, channels)
+    # An open aperture or a rough cover, not both: 63 ways out of every state would take a minute.
+    made, believed = _instruments(rng, channels, spread=counting.roughness_nm == 0.0)
     area = float(rng.uniform(1.2, 2.2))
     plan = CampaignPlan(
         seed=seed, area_cm2=area, stack=true, printed_stack=printed, instrument=made,
-        printed_instrument=believed, beam=_beam(rng), counting=_counting(rng, true, channels),
-        growth=_growth(rng), cycling=_cycling(rng, true, area, cycles, lost),
+        printed_instrument=believed, beam=_beam(rng), counting=counting,
+        cell_nm=8.0, growth=_growth(rng), cycling=_cycling(rng, true, area, cycles, lost),
         stopping_scales=tuple(np.exp(SCALE_STD * rng.standard_normal(len(true)))),
     )  # fmt: skip
     return Drawn(plan=plan, claimed_cm2=area * float(np.exp(AREA_STD * rng.standard_normal())))
@@ -124,12 +126,14 @@ def _real(layer: Layer, rng: np.random.Generator) -> Layer:
     return replace(layer, material=replace(layer.material, formula=formula))
 
 
-def _instruments(rng: np.random.Generator, channels: int) -> tuple[Instrument, Instrument]:
+def _instruments(
+    rng: np.random.Generator, channels: int, *, spread: bool
+) -> tuple[Instrument, Instrument]:
     usual = paper_instrument()
     tilted = rng.random() < 0.3
     made = replace(
         usual, exit_angle_deg=float(rng.uniform(5.0, 35.0)) if tilted else 0.0,
-        exit_angle_spread_deg=float(rng.uniform(0.5, 2.0)) if tilted else 0.0,
+        exit_angle_spread_deg=float(rng.uniform(0.5, 2.0)) if tilted and spread else 0.0,
         detector=replace(usual.detector, fwhm_kev=float(rng.uniform(12.0, 32.0))),
         calibration=Calibration(
             offset_kev=float(rng.uniform(-10.0, 10.0)), gain_kev=3072.0 / channels
