@@ -66,7 +66,8 @@ def test_intervals_hold_the_truth_as_often_as_they_say(state: State, spectra: fl
     in_68, in_95 = draws.inside(IN_68), draws.inside(IN_95)
     told(
         f"row 3, {state.name}, n={spectra:g}", in_68=in_68, in_95=in_95,
-        bias=draws.miss.mean(axis=0), rmse=np.sqrt((draws.miss**2).mean(axis=0)), stated=draws.std.mean(axis=0),
+        bias=draws.miss.mean(axis=0), stated=draws.std.mean(axis=0),
+        rmse=np.sqrt((draws.miss**2).mean(axis=0)),
     )  # fmt: skip
     assert np.all((in_68 >= 0.52) & (in_68 <= 0.97)), in_68
     assert np.all(in_95 >= 0.86), in_95
