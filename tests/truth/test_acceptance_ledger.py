@@ -42,7 +42,7 @@ SOURCE = stopping_source("icru49")
 
 
 def thirty_discharged_states() -> Run:
-    """Expected counts of twenty pristine spectra and of every rest after a discharge, an hour."""
+    """Twenty pristine spectra, and an hour's rest after each of thirty discharges."""
     plan = CampaignPlan(
         printed_stack=paper_stack(), cell_nm=8.0,
         cycling=Cycling(
@@ -56,7 +56,7 @@ def thirty_discharged_states() -> Run:
     expected = expected_spectra(history, np.vstack([np.zeros(3), truth.values[rows]]), SOURCE)
     real = np.append(PRISTINE * DWELL_S, np.full(CYCLES, FEW * DWELL_S))
     start = np.append(0.0, truth.time_s[rows] - 0.5 * FEW * DWELL_S)
-    counts = np.round(expected.counts(real))
+    counts = np.random.default_rng(1).poisson(expected.counts(real))
     series = SpectrumSeries.from_arrays(
         counts=counts, live_s=real, real_s=real, monitor=np.round(plan.beam.monitor_cps * real),
         start=np.datetime64(plan.start, "ns") + (start * 1e9).astype("timedelta64[ns]"),

