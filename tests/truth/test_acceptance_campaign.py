@@ -7,7 +7,6 @@ anode, electrolyte, cathode; over every spectrum, not only those of rests.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from time import process_time
 
 import numpy as np
@@ -61,7 +60,6 @@ class Made:
     inversion: Inversion
 
 
-@lru_cache(maxsize=1)
 def made(plan: CampaignPlan) -> Made:
     campaign = simulate_campaign(plan, source=SOURCE)
     run = campaign.run

@@ -95,7 +95,7 @@ def _hats(nodes: Floats, mean: float, std: float) -> Floats:
     middle = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
     value = np.clip(np.abs(mean + std * ndtri(middle)), nodes[0], nodes[-1])
     place = (value - nodes[0]) / (nodes[1] - nodes[0])
-    return np.maximum(0.0, 1.0 - np.abs(place[:, None] - np.arange(nodes.size)))
+    return np.asarray(np.maximum(0.0, 1.0 - np.abs(place[:, None] - np.arange(nodes.size))))
 
 
 def _binned(
