@@ -47,7 +47,7 @@ STRESSED = CampaignPlan(
     cycling=Cycling(cycles=40, pristine_s=PRISTINE_S, switch_cycle=10, coulomb_loss=0.005),
 )  # fmt: skip
 HELD = Wander(flux=1e-8, offset_kev=1e-8)  # zero, but for what the smoother has to divide by
-HELD_LOSS = 1e-9
+HELD_TOO = 1e-9
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,8 @@ def test_drifts_of_beam_scale_and_charge_are_followed(monkeypatch: pytest.Monkey
     shift = track.nuisances[:, 1] - STRESSED.counting.offset_drift_kev * elapsed
     off = float(np.sqrt(np.mean(shift**2)))
     with monkeypatch.context() as patched:
-        patched.setattr(cellstate, "LOSS_STD", HELD_LOSS)
+        patched.setattr(cellstate, "LOSS_STD", HELD_TOO)
+        patched.setattr(cellstate, "GAIN_DRIFT", HELD_TOO)
         blind = score(m, smoothed(m, HELD))
     loss = track["loss"]
     told(
@@ -130,7 +131,7 @@ def test_drifts_of_beam_scale_and_charge_are_followed(monkeypatch: pytest.Monkey
     assert np.all(found.rmse <= [1.5, 1.6, 1.0]), found.rmse
     assert np.all(found.in_95 >= 0.85), found.in_95
     assert off <= 0.4
-    assert blind.rmse[0] > 3.0, blind.rmse
+    assert blind.rmse[:2].min() > 3.0, blind.rmse
 
 
 def test_the_stress_is_what_it_is_called() -> None:
