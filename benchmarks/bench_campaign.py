@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -21,15 +21,9 @@ from numpy.typing import NDArray
 
 from lidepth.analysis.build import build_model
 from lidepth.analysis.calibrate import Calibrated, calibrate
-from lidepth.analysis.campaign.chain import Belief, Move, predict, update
-from lidepth.analysis.campaign.smooth import (
-    Campaign,
-    campaign_of,
-    filter_linear,
-    linearise,
-    smooth,
-    starting_point,
-)
+from lidepth.analysis.campaign.live import LiveFilter
+from lidepth.analysis.campaign.smooth import Campaign, campaign_of, smooth
+from lidepth.analysis.campaign.timetable import Moments
 from lidepth.analysis.fit import EMPTY
 from lidepth.analysis.invert import Inversion, invert, untie
 from lidepth.analysis.reduce import Reduction, reduce_run
@@ -146,26 +140,25 @@ def smoothing(p: Prepared) -> Campaign:
     return campaign
 
 
-def live(p: Prepared, campaign: Campaign) -> None:
-    """One spectrum more: carry the model through at it, and filter."""
-    shared, states = starting_point(campaign, p.inversion)
-    linear = linearise(campaign, shared, states)
-    steps: tuple[Move, ...] = campaign.steps
-    track = filter_linear(campaign, linear.evidence, linear, steps)
-    rows = np.linspace(len(steps) // 2, len(steps) - 1, LIVE).astype(np.int64)
-    took = []
-    for k in rows:
-        belief = Belief(
-            mean=track.mean[k - 1], lever=track.lever[k - 1], covariance=track.covariance[k - 1],
-            precision=np.eye(shared.size), gradient=np.zeros(shared.size), constant=0.0,
-        )  # fmt: skip
+def first_of(moments: Moments, count: int) -> Moments:
+    """The moments as they were when so many spectra had come."""
+    short = {
+        f.name: getattr(moments, f.name)[:count]
+        for f in fields(moments)
+        if isinstance(getattr(moments, f.name), np.ndarray)
+    }
+    return replace(moments, **short)
+
+
+def live(campaign: Campaign) -> None:
+    """The filter from the beginning, spectrum by spectrum, as they would come."""
+    follow, took = LiveFilter(campaign), []
+    for k in range(min(LIVE, len(campaign.moments))):
+        moments = first_of(campaign.moments, k + 1)
         begin = time.perf_counter()
-        guess = predict(belief, steps[k])
-        anchor = campaign.linearisation.anchor(int(k), shared, guess.mean + guess.lever @ shared)
-        seen, _, _ = campaign.linearisation._one(int(k), anchor, anchor, shared)
-        update(guess, seen)
+        follow.take(moments, campaign.spectra)
         took.append(time.perf_counter() - begin)
-    told("live update, median", float(np.median(took)), LIVE_S)
+    told("live update, mean", float(np.mean(took)), LIVE_S)
     told("live update, slowest in twenty", float(np.quantile(took, 0.95)), LIVE_S)
 
 
@@ -182,7 +175,7 @@ def main() -> None:
     rebinning(p)
     campaign = smoothing(p)
     linear_inversion(p, campaign)
-    live(p, campaign)
+    live(campaign)
 
 
 if __name__ == "__main__":
