@@ -78,11 +78,17 @@ def test_intervals_hold_the_truth_as_often_as_they_say(state: State, spectra: fl
 
 
 def test_an_interlayer_of_a_shape_that_nobody_assumed_is_found() -> None:
-    """Row 5: exponential interlayer after 250 cycles, thirty spectra."""
+    """Row 5: exponential interlayer after 250 cycles, thirty spectra.
+
+    Bias without noise; in the draws charge is lost, and what 250 cycles lose of it is missed on
+    average, whatever the interlayer's shape.
+    """
+    found, true = noise_free(TAILED, ICRU, ICRU)
+    bias = (found.found - true)[TAILED.row]
     draws = drawn(TAILED)[MANY]
-    bias, in_68, in_95 = draws.miss.mean(axis=0)[1], draws.inside(IN_68), draws.inside(IN_95)
-    told("row 5", bias=float(bias), in_68=in_68, in_95=in_95)
-    assert abs(bias) <= 2.5
+    in_68, in_95 = draws.inside(IN_68), draws.inside(IN_95)
+    told("row 5", bias=bias, in_68=in_68, in_95=in_95, mean_miss=draws.miss.mean(axis=0))
+    assert abs(bias[1]) <= 2.5, bias
     assert in_68[1] >= 0.60
     assert in_95[1] >= 0.88
 
