@@ -34,6 +34,7 @@ cyclings = st.builds(
     residue=st.floats(0, 0.3),
     residue_wander=st.floats(0, 0.02),
     cathode_loss=st.floats(0, 0.05),
+    coulomb_loss=st.floats(0, 0.02),
 )
 
 

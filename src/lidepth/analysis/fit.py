@@ -208,15 +208,18 @@ def normal(
     """Normal matrix, gradient and objective of one state where it and the shared parameters are."""
     with np.errstate(over="ignore", invalid="ignore"):
         at = model.predict(shared, seen.setting, state)
-    if not (np.all(np.isfinite(at.total[mask])) and np.min(at.total[mask]) > -0.5 * EMPTY):
+    counts, less = seen.counts[mask], at.total[mask] <= -0.5 * EMPTY
+    if not np.all(np.isfinite(at.total[mask])) or np.any(counts[less] > 0):
         return _impossible(model, shared, at)
     by_state = model.state_jacobian(shared, seen.setting, state, at)
     jc = np.zeros((int(mask.sum()), shared.size))
     if with_shared:
         jc = shared_jacobian(model, shared, seen.setting, state, at, by_state)[mask]
     js = by_state[mask] * seen.free
-    expected = at.total[mask] + EMPTY
-    counts = seen.counts[mask]
+    # A tail a little below nothing asks for less than nothing where nothing was counted: such a
+    # bin says nothing more.  Held to be impossible, it would stop the fit of a clean detector.
+    js[less], jc[less] = 0.0, 0.0
+    expected = np.where(less, 0.0, at.total[mask]) + EMPTY
     residual = counts - expected
     ws, wc = js / expected[:, None], jc / expected[:, None]
     a, b, c = ws.T @ js, ws.T @ jc, wc.T @ jc

@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 
 _POINTS = 61
 _WIDTHS = 3.0  # prior standard deviations to either side
+_GAINS = (-2.5, 0.0, 2.5)  # prior standard deviations; 20 keV off, tritons fit no cover at all
 _LOWEST_KEV = 250.0
 _RATIO_PENALTY = 25.0  # alphas and tritons come in pairs: weight of their inequality
 
@@ -23,24 +24,31 @@ _RATIO_PENALTY = 25.0  # alphas and tritons come in pairs: weight of their inequ
 def start_cover(model: ForwardModel, counts: Floats, live_s: float) -> ForwardModel:
     """Return the model with the least known cover layer, and the flux, started where they fit.
 
-    The layer's areal density is stepped through its prior; at each step alphas, tritons and
-    background are scaled to the counts by non-negative least squares.
+    The layer's areal density is stepped through its prior, with the printed energy scale and with
+    a longer and a shorter one; at each step alphas, tritons and background are scaled to the counts
+    by non-negative least squares.
     """
     layer = _least_known_cover(model)
     if layer is None:
         return model
-    place = model.parameters.index[f"areal:{layer}"]
-    spread = model.parameters.items[place].std
-    trials = np.linspace(-_WIDTHS, _WIDTHS, _POINTS) * spread
-    fits = [_amplitudes(model, counts, live_s, place, float(trial)) for trial in trials]
-    cost = [fit[0] + 0.5 * (trial / spread) ** 2 for fit, trial in zip(fits, trials, strict=True)]
+    places = (model.parameters.index[f"areal:{layer}"], model.parameters.index["gain"])
+    first, spread = (values[list(places)] for values in (
+        model.parameters.start, model.parameters.scales
+    ))  # fmt: skip
+    trials = [
+        first + spread * np.array([step, gain])
+        for gain in _GAINS
+        for step in np.linspace(-_WIDTHS, _WIDTHS, _POINTS)
+    ]
+    fits = [_amplitudes(model, counts, live_s, places, trial) for trial in trials]
+    cost = [
+        fit[0] + 0.5 * float(np.sum(((trial - first) / spread) ** 2))
+        for fit, trial in zip(fits, trials, strict=True)
+    ]
     best = int(np.argmin(cost))
-    factor = max(float(fits[best][1]), 1e-3)
-    starts = {
-        place: float(trials[best]),
-        model.parameters.index["flux"]: model.parameters.start[model.parameters.index["flux"]]
-        + math.log(factor),
-    }
+    flux = model.parameters.index["flux"]
+    starts = dict(zip(places, map(float, trials[best]), strict=True))
+    starts[flux] = model.parameters.items[flux].first + math.log(max(fits[best][1], 1e-3))
     items = tuple(
         replace(item, start=starts[i]) if i in starts else item
         for i, item in enumerate(model.parameters.items)
@@ -59,11 +67,11 @@ def _least_known_cover(model: ForwardModel) -> int | None:
 
 
 def _amplitudes(
-    model: ForwardModel, counts: Floats, live_s: float, place: int, trial: float
+    model: ForwardModel, counts: Floats, live_s: float, places: tuple[int, int], trial: Floats
 ) -> tuple[float, float]:
     """Half the weighted misfit at one trial, and the mean factor of alphas and tritons."""
     shared = model.parameters.start
-    shared[place] = trial
+    shared[list(places)] = trial
     setting = Setting(exposure=live_s, live_s=live_s)
     at = model.predict(shared, setting, np.zeros(model.state_size))
     energy = model.energies_kev(shared, setting)

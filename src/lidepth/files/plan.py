@@ -36,6 +36,7 @@ _SECTIONS: dict[str, dict[str, tuple[str, str | type]]] = {
         "residue_wander": ("residue_wander", "%"), "cathode_loss": ("cathode_loss", "%"),
         "hold_cycle": ("hold_cycle", int), "hold": ("hold_s", "s"),
         "hold_released": ("hold_released", "%"),
+        "coulomb_loss": ("coulomb_loss", "%"),
     },
     "growth": {
         "driver": ("driver", str), "fast": ("fast", "%"), "fast_cycles": ("fast_cycles", float),

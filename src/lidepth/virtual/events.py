@@ -170,7 +170,7 @@ def background_kev(
     counting = plan.counting
     top = top_kev(plan)
     low = counting.threshold_kev
-    slope = _slope_cps(plan)
+    slope = slope_cps(plan)
     falling = low + rng.exponential(counting.background_kev, rng.poisson(slope * beam_s))
     flat = counting.background_flat * max(top - low, 0.0) * beam_s + counting.dark_cps * live_s
     return np.concatenate([falling, rng.uniform(low, max(top, low), rng.poisson(flat))])
@@ -180,10 +180,11 @@ def background_cps(plan: CampaignPlan) -> float:
     """Background counts per second at nominal flux."""
     counting = plan.counting
     flat = counting.background_flat * max(top_kev(plan) - counting.threshold_kev, 0.0)
-    return _slope_cps(plan) + flat
+    return slope_cps(plan) + flat
 
 
-def _slope_cps(plan: CampaignPlan) -> float:
+def slope_cps(plan: CampaignPlan) -> float:
+    """Falling part of the background above the discriminator, per second at nominal flux."""
     counting = plan.counting
     decay = math.exp(-(counting.threshold_kev - 300.0) / counting.background_kev)
     return counting.background_slope * counting.background_kev * decay

@@ -212,6 +212,8 @@ class _Story:
             return
         start = self.node_s[-1]
         passed = end.cathode - self.nodes[-1].cathode
+        if kind == "charge":  # what a side reaction carries is counted, too
+            passed /= 1.0 - self.plan.cycling.coulomb_loss
         step = Step(
             kind=kind, cycle=cycle, start_s=start, stop_s=start + seconds, charge_uah=passed,
             current_ua=current, mode=mode,
@@ -225,6 +227,7 @@ class _Story:
         current = cycling.current_of(cycle)
         full = cycling.first_charge_uah * (1.0 - cycling.cathode_loss) ** (cycle - 1)
         seconds = (full - self.nodes[-1].cathode) / current * 3600.0
+        seconds /= 1.0 - cycling.coulomb_loss
         stuck = self._stuck(cycle, seconds, "charge")
         self._require(seconds > _INSTANT_S and full > stuck, cycle)
         self._add("charge", cycle, seconds, Contents(full - stuck, stuck, full), current)

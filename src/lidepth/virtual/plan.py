@@ -64,7 +64,9 @@ class Cycling:
     ``switch_cycle``; the rest after the charge of ``long_rest_cycle`` lasts ``long_rest_s``.
     ``residue`` is the lithium that stays in the anode at the end of a discharge, as a fraction
     of the first charge, with a standard deviation ``residue_wander`` from cycle to cycle;
-    ``cathode_loss`` the fraction of its range that the cathode loses per cycle.  The discharge of
+    ``cathode_loss`` the fraction of its range that the cathode loses per cycle; ``coulomb_loss``
+    the fraction of every charge that a side reaction carries and that moves no lithium: the cycler
+    counts it, so that more seems to leave the cathode than comes back.  The discharge of
     ``hold_cycle`` goes on at constant voltage for ``hold_s``, in which a share ``hold_released``
     of the residue comes out.
     """
@@ -84,6 +86,7 @@ class Cycling:
     hold_cycle: int | None = None
     hold_s: float = 6 * HOUR_S
     hold_released: float = 0.8
+    coulomb_loss: float = 0.0
 
     def __post_init__(self) -> None:
         _check(self.cycles >= 0, "the number of cycles cannot be negative")
@@ -97,7 +100,9 @@ class Cycling:
             _check(math.isfinite(value) and value >= 0, f"{name} = {value!r} is negative")
         _check(0 <= self.residue < 1, f"residue {self.residue!r}", "a fraction below 1")
         _check(0 <= self.hold_released <= 1, f"released {self.hold_released!r}", "0 to 1")
-        _check(0 <= self.cathode_loss < 1, f"cathode loss {self.cathode_loss!r}", "0 to 1")
+        for name in ("cathode_loss", "coulomb_loss"):
+            value = getattr(self, name)
+            _check(0 <= value < 1, f"{name.replace('_', ' ')} {value!r}", "0 to 1")
 
     def current_of(self, cycle: int) -> float:
         """Current of one cycle, in uA."""
