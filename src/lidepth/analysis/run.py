@@ -7,8 +7,10 @@ import platform
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lidepth.analysis.account import account, moved_silicon
 from lidepth.analysis.build import build_model
@@ -30,7 +32,7 @@ from lidepth.analysis.profiles import depth_profiles, mode_spectrum, supported_m
 from lidepth.analysis.reduce import Reduction, reduce_run
 from lidepth.analysis.residuals import state_strip
 from lidepth.analysis.scale import track_scale
-from lidepth.analysis.slab.find import find_interlayer
+from lidepth.analysis.slab.find import FoundInterlayer, find_interlayer
 from lidepth.analysis.sources import compare_sources
 from lidepth.analysis.verdicts import (
     data_warnings,
@@ -39,14 +41,15 @@ from lidepth.analysis.verdicts import (
 )
 from lidepth.analysis.windows import window_ledger, window_regions_kev
 from lidepth.errors import BadData, BadInput, NotConverged
-from lidepth.model.calibration import FittedParameter
+from lidepth.model.calibration import FittedParameter, SpectrumFit
 from lidepth.model.diagnosis import Diagnosis, ResidualStrip
 from lidepth.model.ledger import Ledger
-from lidepth.model.result import Analysis, Run, Settled
+from lidepth.model.result import Analysis, MovedSilicon, Run, Settled
 from lidepth.model.stack import ROLES, Stack
 from lidepth.model.track import LithiumTrack
 from lidepth.physics.stopping import StoppingSource
 
+Floats = NDArray[np.float64]
 Progress = Callable[[str, float], None]
 
 _TIED = (
@@ -85,15 +88,81 @@ def analyze(
         run, source, ranges, earlier=earlier, progress=progress
     )
     widen = misfit_factor(calibrated.result.fit)
+    fitted = _Fitted(run, source, reduction, calibrated, inversion, widen)
+    methods = _methods(fitted, tell, earlier=earlier, smoother=smoother, nested=nested)
+    tell("profiles", 0.0)
+    profiles = depth_profiles(reduction, inversion, calibrated.mask, widen=widen)
+    silicon = moved_silicon(run, reduction, inversion)
+    model, solution = inversion.model, inversion.solution
+    common = model.parameters.fitted(solution.shared, solution.shared_covariance)
+    fits = _spectrum_fits(fitted)
+    kept = settled(reduction, inversion, methods.untied)
+    default = methods.ledgers["default"]
+    others = alternative if isinstance(alternative, Sequence) else (alternative,)
+    ensemble, told = compare_sources(
+        run, reduction, default, others,
+        lambda other: _fit(run, other, reduction, _silent, kept),
+        own=source.name, misfit=widen, tell=tell,
+    )  # fmt: skip
+    warnings = [*_warnings(fitted, methods, fits, common, silicon), *told]
+    modes = mode_spectrum(inversion, calibrated.mask)
+    tell("profiles", 1.0)
+    stack = fitted_stack(run, inversion)
+    return Analysis(
+        run=run, steps=reduction.steps, states=reduction.states, calibration=calibrated.result,
+        stack=stack, fits=fits, profiles=profiles, ledgers=methods.ledgers,
+        window_bias=methods.window_bias, information_uah=default.stat, silicon=silicon,
+        common=tuple(p for p in common if not p.name.startswith("profile:")),
+        state_parameters=_state_parameters(inversion), warnings=tuple(dict.fromkeys(warnings)),
+        first_charge_uah=first_charge_uah(run) if run.log is not None else float("nan"),
+        stopping=source.name, provenance=provenance(run, source, calibrated, inversion),
+        modes=supported_modes(modes), scale=track_scale(run, source), settled=kept,
+        electrochemistry=examine_run(run, stack, common, default), track=methods.track,
+        diagnosis=Diagnosis(
+            strip=methods.strip or state_strip(reduction.states, fits), modes=modes,
+            sensitivity=sensitivities(inversion, reduction, widen=widen), ensemble=ensemble,
+        ),
+        interlayer=methods.slab.interlayer,
+    )  # fmt: skip
+
+
+class _Fitted(NamedTuple):
+    """The fit of a run; ``widen`` is the factor on common errors for a pristine misfit."""
+
+    run: Run
+    source: StoppingSource
+    reduction: Reduction
+    calibrated: Calibrated
+    inversion: Inversion
+    widen: float
+
+
+class _Methods(NamedTuple):
+    """What the methods beside the fit gave; ``untied`` the fit without coulometry, if any."""
+
+    ledgers: dict[str, Ledger]
+    window_bias: Floats
+    untied: Inversion | None
+    slab: FoundInterlayer
+    track: LithiumTrack | None
+    strip: ResidualStrip | None
+
+
+def _methods(
+    fitted: _Fitted, tell: Progress, *, earlier: Settled | None, smoother: bool, nested: bool
+) -> _Methods:
+    """Account by every method, the default's ledger first."""
+    run, _, reduction, calibrated, inversion, widen = fitted
     remark = _TIED if inversion.tied else _FREE
     default = account(run, reduction, inversion, method="default", widen=widen, remark=remark)
     ledgers = {"default": default}
-    untied = free = None
+    free = None
     if inversion.tied:
         tell("check the cathode", 0.0)
         free = untie(run, calibrated, reduction, inversion, earlier=earlier)
-        untied = account(run, reduction, free, method="untied", widen=widen, remark=_UNTIED)
-        ledgers["untied"] = untied
+        ledgers["untied"] = account(
+            run, reduction, free, method="untied", widen=widen, remark=_UNTIED
+        )
         tell("check the cathode", 1.0)
     tell("interlayer", 0.0)
     slab = find_interlayer(
@@ -110,58 +179,43 @@ def analyze(
         ledgers["smooth"], track, strip = _smoothed(
             run, reduction, calibrated, inversion, widen, tell
         )
-    tell("profiles", 0.0)
-    profiles = depth_profiles(reduction, inversion, calibrated.mask, widen=widen)
-    silicon = moved_silicon(run, reduction, inversion)
-    model, solution = inversion.model, inversion.solution
-    common = model.parameters.fitted(solution.shared, solution.shared_covariance)
-    fits = tuple(
-        spectrum_fit(model, seen, solution, place, calibrated.mask, state.live_s)
-        for place, (seen, state) in enumerate(
-            zip(inversion.observations[1:], reduction.states, strict=True), start=1
+    return _Methods(ledgers, bias, free, slab, track, strip)
+
+
+def _spectrum_fits(fitted: _Fitted) -> tuple[SpectrumFit, ...]:
+    """Each state's spectrum beside its model."""
+    inversion = fitted.inversion
+    pairs = zip(inversion.observations[1:], fitted.reduction.states, strict=True)
+    return tuple(
+        spectrum_fit(
+            inversion.model, seen, inversion.solution, place, fitted.calibrated.mask, state.live_s
         )
+        for place, (seen, state) in enumerate(pairs, start=1)
     )
-    known = frozenset(p.name for p in calibrated.result.parameters if abs(p.pull) > CREDIBLE_PULL)
+
+
+def _warnings(
+    fitted: _Fitted, methods: _Methods, fits: tuple[SpectrumFit, ...],
+    common: tuple[FittedParameter, ...], silicon: MovedSilicon,
+) -> list[str]:  # fmt: skip
+    """Everything that a reader should know before believing a number."""
+    run, result = fitted.run, fitted.calibrated.result
+    known = frozenset(p.name for p in result.parameters if abs(p.pull) > CREDIBLE_PULL)
     first = first_charge_uah(run) if run.log is not None else float("nan")
+    ledgers = methods.ledgers
     warnings = [
-        *calibrated.result.warnings,
-        *data_warnings(run, reduction),
+        *result.warnings,
+        *data_warnings(run, fitted.reduction),
         *fit_warnings(fits, common, silicon, known),
-        *ledger_warnings(default, untied, first),
-        *slab.warnings,
+        *ledger_warnings(ledgers["default"], ledgers.get("untied"), first),
+        *methods.slab.warnings,
     ]
-    if by_windows is None:
+    if "windows" not in ledgers:
         warnings.append(
             "alphas of the cathode do not leave the cell: Eq. 4 has no normaliser, and the ledger "
             "has no windows rows"
         )
-    kept = settled(reduction, inversion, free)
-    others = alternative if isinstance(alternative, Sequence) else (alternative,)
-    ensemble, told = compare_sources(
-        run, reduction, default, others,
-        lambda other: _fit(run, other, reduction, _silent, kept),
-        own=source.name, misfit=widen, tell=tell,
-    )  # fmt: skip
-    warnings += told
-    modes = mode_spectrum(inversion, calibrated.mask)
-    tell("profiles", 1.0)
-    return Analysis(
-        run=run, steps=reduction.steps, states=reduction.states, calibration=calibrated.result,
-        stack=fitted_stack(run, inversion), fits=fits, profiles=profiles, ledgers=ledgers,
-        window_bias=bias, information_uah=default.stat, silicon=silicon,
-        common=tuple(p for p in common if not p.name.startswith("profile:")),
-        state_parameters=_state_parameters(inversion), warnings=tuple(dict.fromkeys(warnings)),
-        first_charge_uah=first, stopping=source.name,
-        provenance=provenance(run, source, calibrated, inversion),
-        modes=supported_modes(modes), scale=track_scale(run, source), settled=kept,
-        electrochemistry=examine_run(run, fitted_stack(run, inversion), common, default),
-        track=track,
-        diagnosis=Diagnosis(
-            strip=strip or state_strip(reduction.states, fits), modes=modes,
-            sensitivity=sensitivities(inversion, reduction, widen=widen), ensemble=ensemble,
-        ),
-        interlayer=slab.interlayer,
-    )  # fmt: skip
+    return warnings
 
 
 def fit_run(
