@@ -263,7 +263,9 @@ def varied(state: State, rng: np.random.Generator) -> CampaignPlan:
     """A plan whose truth differs from the print as far as the print allows."""
     # Silicon as far as the analysis takes it for likely at that cycle, and never back.
     cap = rng.uniform(0.0, 0.12 if state.cycle == 1 else 0.30)
-    lost = 2.0 * COULOMB_LOSS * abs(rng.standard_normal())  # on charge; believed of all charge
+    # Lost on charge; believed to be lost of all charge that has passed, either way.
+    halves = 1.0 if state == C1 else 2.0
+    lost = halves * COULOMB_LOSS * abs(rng.standard_normal())
     plan = plan_of(state, silicon_cap=float(cap), coulomb_loss=float(lost))
     layers, scales = [], []
     for layer in STACK:
