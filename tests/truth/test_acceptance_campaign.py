@@ -37,7 +37,7 @@ PRISTINE_S = 100 * 480.0
 
 WHOLE = CampaignPlan(
     seed=7, cell_nm=8.0, beam=Beam(flux_cm2_s=FLUX),
-    cycling=Cycling(cycles=364, pristine_s=PRISTINE_S, switch_cycle=150),
+    cycling=Cycling(cycles=364, pristine_s=PRISTINE_S, switch_cycle=220),
 )  # fmt: skip
 # Beam 2 % rms, watched to 0.3 %; the energy scale moves; half a per cent of each charge is lost.
 STRESSED = CampaignPlan(
