@@ -368,8 +368,8 @@ def _by_spectrum(records: list[Record]) -> Iterator[str]:
         mean = np.mean([r[key] for r in records], axis=0)
         yield f"- {key}: " + " / ".join(f"{x:.2f}" for x in mean)
     loss = np.array([r["loss"] for r in records])
-    z = (loss[:, 1] - loss[:, 0] / 2) / loss[:, 2]
-    yield f"- loss z (half of it per charge passed): mean {z.mean():.2f}, rms {z.std():.2f}"
+    z = (loss[:, 1] - loss[:, 0]) / loss[:, 2]
+    yield f"- z of the loss on charging: mean {z.mean():.2f}, rms {np.sqrt(np.mean(z**2)):.2f}"
 
 
 def _worst(records: list[Record]) -> Iterator[str]:
