@@ -184,7 +184,10 @@ PRIORS: dict[str, tuple[str, str]] = {
     "ROUGHNESS": ("%", "lateral spread of the overlayer's thickness"),
     "RATIO": ("%", "alphas per triton"),
     "TAIL": ("%", "share of counts in the detector's low-energy tail"),
-    "COULOMB_LOSS": ("%", "charge that moves no lithium, of all charge passed (considered)"),
+    "COULOMB_LOSS": (
+        "%",
+        "charge that moves no lithium, of all passed (considered; either way apart)",
+    ),
     "SILICON_STEP": ("%", "silicon moved between two knots, of the film"),
     "SILICON_DEPTH_NM": ("nm", "(value, not spread) e-fold depth of moved silicon"),
     "SILICON_DEPTH": ("%", "that depth"),

@@ -263,8 +263,8 @@ def varied(state: State, rng: np.random.Generator) -> CampaignPlan:
     """A plan whose truth differs from the print as far as the print allows."""
     # Silicon as far as the analysis takes it for likely at that cycle, and never back.
     cap = rng.uniform(0.0, 0.12 if state.cycle == 1 else 0.30)
-    # Lost on charge; believed to be lost of all charge that has passed, either way.
-    halves = 1.0 if state == C1 else 2.0
+    # Lost on charge alone; believed to be lost either way, sqrt(2) COULOMB_LOSS of each.
+    halves = math.sqrt(2.0) if state == C1 else 2.0
     lost = halves * COULOMB_LOSS * abs(rng.standard_normal())
     plan = plan_of(state, silicon_cap=float(cap), coulomb_loss=float(lost))
     layers, scales = [], []

@@ -31,9 +31,11 @@ def account(
     borders = np.concatenate(_borders(inversion, values, rows))
     common = borders @ solution.shared_covariance @ borders.T * widen**2
     if inversion.tied:
-        lost = _charge_loss(inversion, reduction, values, rows)
+        net = np.array([state.charge_uah for state in reduction.states])
+        moved = lost_charges(net, reduction.throughput_uah)
+        lost = [_charge_loss(inversion, one, values, rows) for one in moved]
         own, together = _charge_walk(inversion, reduction, rows)
-        common = common + np.outer(lost, lost) + together
+        common = common + sum(np.outer(shift, shift) for shift in lost) + together
         independent = independent + own
     return Ledger(
         method=method,
@@ -81,10 +83,21 @@ def _borders(inversion: Inversion, values: Floats, rows: list[Floats]) -> list[F
     return borders
 
 
+def lost_charges(net_uah: Floats, passed_uah: Floats) -> tuple[Floats, Floats]:
+    """Charge of which a share may have moved no lithium, on charge and on discharge, uAh; (n,).
+
+    From net charge and charge passed either way before each state.  Each is believed lost by itself
+    to sqrt(2) COULOMB_LOSS, the second with the other sign: after whole cycles as uncertain as if
+    COULOMB_LOSS of all charge passed had been lost.
+    """
+    half = np.sqrt(0.5)
+    return half * (passed_uah + net_uah), half * (net_uah - passed_uah)
+
+
 def _charge_loss(
-    inversion: Inversion, reduction: Reduction, values: Floats, rows: list[Floats]
+    inversion: Inversion, moved_uah: Floats, values: Floats, rows: list[Floats]
 ) -> Floats:
-    """Shift of all values if a share COULOMB_LOSS of the charge moved no lithium; (3n,).
+    """Shift of all values if a share COULOMB_LOSS of ``moved_uah`` (n,) moved no lithium; (3n,).
 
     The share is considered, not fitted: it widens the common error of what the charge determines
     and leaves the estimate alone (docs/why/0005).
@@ -92,7 +105,7 @@ def _charge_loss(
     solution, size = inversion.solution, len(inversion.model.parameters)
     states = [np.zeros(inversion.model.state_size)]
     shared = np.zeros(size)
-    for seen, moved in zip(inversion.observations[1:], reduction.throughput_uah, strict=True):
+    for seen, moved in zip(inversion.observations[1:], moved_uah, strict=True):
         tie = seen.ties[-1]
         push = -COULOMB_LOSS * moved * inversion.per_uah / tie.std**2
         states.append(tie.state_row * push)
