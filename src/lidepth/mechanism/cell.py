@@ -1,0 +1,441 @@
+"""A planar Si | Li3PO4 | LiCoO2 cell that can be run in real time.
+
+    cell = Cell()
+    state = cell.pristine()
+    state = cell.step(state, 60.0, current_ua=10.0)
+    state = cell.step(state, 60.0, voltage_v=4.0)
+
+Charging is positive.  Inside everything is per cm2; what a state tells is for the whole cell, in uA
+and uAh, as a cycler and the ledger count it.  Equations: docs/physics/mechanism_cell.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lidepth.constants import LI_ATOMS_PER_UAH
+from lidepth.errors import BadInput, NotConverged, OutOfRange, UsageError
+from lidepth.mechanism import _setup as at
+from lidepth.mechanism.growth import (
+    LAWS, PHASES, Growth, InterlayerDiffusion, ReducedLaw,
+)  # fmt: skip
+from lidepth.mechanism.ocv import LICOO2, SILICON, OpenCircuit
+from lidepth.model._arrays import readonly
+from lidepth.model.material import Material
+from lidepth.model.stack import Layer, Stack
+
+Floats = NDArray[np.float64]
+Engine = Literal["numba", "numpy"]
+GAS_OVER_FARADAY_V_K = 8.617333262e-5  # k/e, CODATA 2018
+ROWS = 4096
+UAH_PER_1E15 = 1e15 / LI_ATOMS_PER_UAH
+"""Charge of 1e15 atoms, one electron each, in uAh."""
+_POSITIVE = (
+    "area_cm2", "silicon_nm", "silicon_g_cm3", "electrolyte_nm", "electrolyte_g_cm3", "cathode_nm",
+    "cathode_g_cm3", "silicon_diffusivity_cm2_s", "silicon_decades", "anode_exchange_ua_cm2",
+    "cathode_exchange_ua_cm2", "temperature_k", "hysteresis_memory", "electrolyte_cell_nm",
+    "step_s", "step_mv",
+)  # fmt: skip
+_NOT_NEGATIVE = (
+    "resistance_ohm_cm2", "resistance_growth_cm2_uah", "cathode_loss_cm2_uah", "swelling_per_li",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CellParameters:
+    """Everything that is true of a cell.
+
+    Films by thickness (as made) and density.  ``silicon_diffusivity_cm2_s`` of lithium in silicon
+    at y above ``silicon_knee``, falling by ``silicon_decades`` powers of ten per unit of y below
+    it, in the coordinate of the film as made.  Exchange current densities of a symmetric
+    Butler-Volmer law.  ``hysteresis_memory``: lithium per silicon over which the potential changes
+    branch.  ``swelling_per_li``: relative thickness per lithium per silicon (8.9 mL of lithium to
+    12.06 mL of silicon; memory of the literature).  Contrast modes, all per uAh/cm2 of charge
+    passed on charging: ``resistance_growth_cm2_uah`` (relative), ``cathode_loss_cm2_uah``.
+    Numerics: film cells, the first electrolyte cell and by what factor the next is wider, longest
+    step and voltage per step.  ``stated_capacity_uah``, where given, is checked against the films.
+
+    The defaults for kinetics were set by hand to the paper's first charge, not fitted.
+
+    Raises OutOfRange for a number that cannot be, BadInput where films and capacity disagree.
+    """
+
+    area_cm2: float = 1.75
+    silicon_nm: float = 50.0
+    silicon_g_cm3: float = 2.33
+    electrolyte_nm: float = 2000.0
+    electrolyte_g_cm3: float = 2.54
+    cathode_nm: float = 550.0
+    cathode_g_cm3: float = 5.06
+    silicon_diffusivity_cm2_s: float = 1e-13
+    silicon_decades: float = 6.0
+    silicon_knee: float = 0.35
+    anode_exchange_ua_cm2: float = 20.0
+    cathode_exchange_ua_cm2: float = 20.0
+    resistance_ohm_cm2: float = 2000.0
+    temperature_k: float = 298.15
+    hysteresis_memory: float = 0.12
+    swelling_per_li: float = 0.738
+    growth: Growth = field(default_factory=InterlayerDiffusion)
+    resistance_growth_cm2_uah: float = 0.0
+    cathode_loss_cm2_uah: float = 0.0
+    cathode_potential: OpenCircuit = LICOO2
+    anode_potential: OpenCircuit = SILICON
+    stated_capacity_uah: float | None = None
+    silicon_cells: int = 24
+    electrolyte_cell_nm: float = 1.0
+    electrolyte_stretch: float = 1.06
+    step_s: float = 120.0
+    step_mv: float = 12.0
+
+    def __post_init__(self) -> None:
+        for names, least in ((_POSITIVE, "above zero"), (_NOT_NEGATIVE, "zero or more")):
+            for name in names:
+                value = getattr(self, name)
+                low = value < 0 or (least == "above zero" and value == 0)
+                if not math.isfinite(value) or low:
+                    raise OutOfRange(
+                        f"{name} = {value!r} cannot be", where="cell", expected=f"a number {least}"
+                    )
+        if not (4 <= self.silicon_cells <= 1000 and 1.0 <= self.electrolyte_stretch <= 1.5):
+            raise OutOfRange(
+                f"{self.silicon_cells!r} film cells, stretch {self.electrolyte_stretch!r}",
+                where="cell", expected="4 to 1000 cells, a stretch of 1 to 1.5",
+            )  # fmt: skip
+        self._check_capacity()
+
+    def _check_capacity(self) -> None:
+        if self.stated_capacity_uah is None:
+            return
+        most = 0.6 * self.cathode_uah_cm2 * self.area_cm2
+        room = 3.75 * self.silicon_uah_cm2 * self.area_cm2
+        if not 0 < self.stated_capacity_uah <= min(most, room):
+            raise BadInput(
+                f"the films cannot hold {self.stated_capacity_uah:g} uAh: on "
+                f"{self.area_cm2:g} cm2 the cathode gives {self.cathode_uah_cm2:.3g} uAh/cm2 per "
+                f"unit of x, {most:.3g} uAh up to x = 0.6, and the anode takes "
+                f"{self.silicon_uah_cm2:.3g} uAh/cm2 per unit of y, {room:.3g} uAh up to y = 3.75",
+                where="cell", expected=f"a capacity of at most {min(most, room):.3g} uAh",
+                remedy="correct area, thicknesses, densities or the capacity",
+            )  # fmt: skip
+
+    @classmethod
+    def from_stack(cls, stack: Stack, area_cm2: float, **changes: Any) -> CellParameters:
+        """Take thicknesses and densities from the layers with roles of a stack."""
+        films: dict[str, Any] = {}
+        for role, name in (("anode", "silicon"), ("electrolyte",) * 2, ("cathode",) * 2):
+            layer = stack.layer(role)
+            films |= {
+                f"{name}_nm": layer.thickness_nm,
+                f"{name}_g_cm3": layer.material.density_g_cm3,
+            }
+        return cls(area_cm2=area_cm2, **films | changes)
+
+    def refined(self, factor: float) -> CellParameters:
+        """The same cell on a grid, and with steps, finer by ``factor`` in every direction."""
+        return replace(
+            self, silicon_cells=round(self.silicon_cells * factor),
+            electrolyte_cell_nm=self.electrolyte_cell_nm / factor,
+            electrolyte_stretch=self.electrolyte_stretch ** (1.0 / factor),
+            step_s=self.step_s / factor, step_mv=self.step_mv / factor,
+        )  # fmt: skip
+
+    @cached_property
+    def layers(self) -> tuple[Layer, Layer, Layer]:
+        """Anode, electrolyte and cathode as made."""
+        films = (
+            ("anode", "Si", self.silicon_nm, self.silicon_g_cm3),
+            ("electrolyte", "Li3PO4", self.electrolyte_nm, self.electrolyte_g_cm3),
+            ("cathode", "LiCoO2", self.cathode_nm, self.cathode_g_cm3),
+        )
+        anode, electrolyte, cathode = (
+            Layer(
+                material=Material(formula=formula, density_g_cm3=density),
+                thickness_nm=nm, name=name, role=name,
+            )
+            for name, formula, nm, density in films
+        )  # fmt: skip
+        return anode, electrolyte, cathode
+
+    @cached_property
+    def silicon_uah_cm2(self) -> float:
+        """Silicon of the film, one charge per atom: lithium that changes y by one."""
+        return self.layers[0].element_1e15("Si") * UAH_PER_1E15
+
+    @cached_property
+    def site_uah_cm2_nm(self) -> float:
+        """Phosphorus per nm of electrolyte, one charge per atom."""
+        return self.layers[1].element_1e15("P") * UAH_PER_1E15 / self.electrolyte_nm
+
+    @cached_property
+    def cathode_uah_cm2(self) -> float:
+        """Lithium of the cathode as made: what changes x by one."""
+        return self.layers[2].element_1e15("Co") * UAH_PER_1E15
+
+    @cached_property
+    def electrolyte_edges_nm(self) -> Floats:
+        """Limits of the electrolyte cells from the anode's side, (cells + 1,)."""
+        return _stretched(self.electrolyte_nm, self.electrolyte_cell_nm, self.electrolyte_stretch)
+
+    @cached_property
+    def setup(self) -> at.Setup:
+        """The cell as the kernels read it."""
+        return _setup(self)
+
+
+def _stretched(total: float, first: float, ratio: float) -> Floats:
+    """Edges of cells that begin with ``first`` and widen evenly; the last edge is ``total``."""
+    if ratio - 1.0 < 1e-9:
+        return np.linspace(0.0, total, max(4, math.ceil(total / first)) + 1)
+    cells = max(4, math.ceil(math.log1p(total / first * (ratio - 1.0)) / math.log(ratio)))
+    edges = np.concatenate([[0.0], np.cumsum(ratio ** np.arange(cells))])
+    return np.asarray(edges * (total / edges[-1]))
+
+
+def _setup(p: CellParameters) -> at.Setup:
+    growth = p.growth
+    width = np.diff(p.electrolyte_edges_nm)
+    by_depth = isinstance(growth, InterlayerDiffusion)
+    dc = growth.diffusivity_nm2_cm2_uah if isinstance(growth, InterlayerDiffusion) else 0.0
+    law = (dc, 1.0, 1.0)
+    if isinstance(growth, ReducedLaw):
+        law = (growth.amplitude_uah_cm2, growth.scale_uah_cm2, growth.exponent)
+    anode, gap = p.anode_potential.table(at.Y_LOW, at.Y_HIGH)
+    cathode, _ = p.cathode_potential.table(at.X_LOW, at.X_HIGH)
+    start = growth.start * p.site_uah_cm2_nm * p.electrolyte_nm
+    return at.Setup(
+        film_uah=p.silicon_uah_cm2, film_nm=p.silicon_nm, cathode_uah=p.cathode_uah_cm2,
+        site_uah_nm=p.site_uah_cm2_nm, diffusivity=p.silicon_diffusivity_cm2_s * 3.6e17,
+        decades=p.silicon_decades, knee=p.silicon_knee, resistance=p.resistance_ohm_cm2 * 1e-6,
+        resistance_growth=p.resistance_growth_cm2_uah, anode_exchange=p.anode_exchange_ua_cm2,
+        cathode_exchange=p.cathode_exchange_ua_cm2,
+        thermal_v=GAS_OVER_FARADAY_V_K * p.temperature_k, memory=p.hysteresis_memory,
+        cathode_loss=p.cathode_loss_cm2_uah,
+        law=at.DIFFUSION_LAW if by_depth else LAWS.index(getattr(growth, "law", LAWS[0])),
+        phase=PHASES.index(growth.phase), kappa=growth.li_per_silicon,
+        clock_current=growth.clock_ua_cm2, current_exponent=growth.current_exponent,
+        saturation=growth.saturation, inlet=getattr(growth, "inlet_nm_cm2_uah", 0.0),
+        growth_a=law[0], growth_s=law[1], growth_b=law[2],
+        most_silicon=growth.saturation * p.site_uah_cm2_nm * p.electrolyte_nm - start,
+        start_uah=start, width_nm=width, link=2.0 * dc / (width[:-1] + width[1:]),
+        cathode_v=cathode, anode_v=anode, anode_gap_v=gap,
+        step_h=p.step_s / 3600.0, step_v=p.step_mv * 1e-3,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CellState:
+    """A cell at one moment; read-only.
+
+    ``lithium`` (film cells,) per silicon of the pristine film, the electrolyte's side first;
+    ``silicon`` (electrolyte cells,) per phosphorus, the anode's side first; ``scalars`` as in
+    ``lidepth.mechanism._setup``.
+    """
+
+    parameters: CellParameters
+    lithium: Floats
+    silicon: Floats
+    scalars: Floats
+
+    def __post_init__(self) -> None:
+        for name in ("lithium", "silicon", "scalars"):
+            object.__setattr__(self, name, readonly(getattr(self, name)))
+
+    def _total(self, place: int) -> float:
+        return float(self.scalars[place]) * self.parameters.area_cm2
+
+    @property
+    def time_s(self) -> float:
+        """Time since the cell was made, in s."""
+        return float(self.scalars[at.TIME_H]) * 3600.0
+
+    @property
+    def voltage_v(self) -> float:
+        """Voltage at the end of the last step."""
+        return float(self.scalars[at.VOLTAGE])
+
+    @property
+    def current_ua(self) -> float:
+        """Current of the last step."""
+        return self._total(at.CURRENT)
+
+    @property
+    def x(self) -> float:
+        """Composition of the living cathode, Li1-xCoO2."""
+        return float(self.scalars[at.X])
+
+    @property
+    def silicon_left(self) -> float:
+        """Share of the silicon film that has not moved."""
+        return 1.0 - float(self.scalars[at.SILICON]) / self.parameters.silicon_uah_cm2
+
+    @property
+    def y(self) -> float:
+        """Mean composition of the silicon that is left, LiySi."""
+        return float(np.mean(self.lithium)) / self.silicon_left
+
+    @property
+    def qa_uah(self) -> float:
+        """Lithium in the anode, summed over its cells."""
+        film = self.parameters.silicon_uah_cm2 * self.parameters.area_cm2
+        return float(np.mean(self.lithium)) * film
+
+    @property
+    def qe_uah(self) -> float:
+        """Lithium bound in the electrolyte."""
+        return self._total(at.BOUND)
+
+    @property
+    def qc_uah(self) -> float:
+        """Lithium missing from the cathode since pristine, lost material included."""
+        s = self.scalars
+        full = self.parameters.cathode_uah_cm2 * self.parameters.area_cm2
+        return float(s[at.X] * s[at.ACTIVE] + s[at.LOST]) * full
+
+    @property
+    def moved_silicon_uah(self) -> float:
+        """Silicon in the electrolyte that was in the film, one charge per atom."""
+        return self._total(at.SILICON)
+
+    @property
+    def throughput_uah(self) -> float:
+        """Charge that has passed while charging."""
+        return self._total(at.CHARGED)
+
+    @property
+    def anode_nm(self) -> float:
+        """Thickness of the film, swollen by lithium and thinned by the silicon it lost."""
+        p = self.parameters
+        return p.silicon_nm * self.silicon_left * (1.0 + p.swelling_per_li * self.y)
+
+
+class Cell:
+    """Steps states of one cell; it holds no state itself.
+
+    ``engine`` is ``numba`` (compiled at first use, some seconds once, then from numba's cache) or
+    ``numpy``, a slow reference.
+    """
+
+    def __init__(self, parameters: CellParameters | None = None, *, engine: Engine = "numba"):
+        self.parameters = parameters or CellParameters()
+        if engine not in ("numba", "numpy"):
+            raise UsageError(f"engine {engine!r} is not known", expected="numba or numpy")
+        self.engine = engine
+
+    def pristine(self) -> CellState:
+        """The cell as made: all lithium in cathode and electrolyte, at rest."""
+        p = self.parameters
+        scalars = np.zeros(at.SCALARS)
+        scalars[at.ACTIVE] = 1.0
+        lithium = np.zeros(p.silicon_cells)
+        silicon = np.full(p.electrolyte_edges_nm.size - 1, p.growth.start)
+        scalars[at.VOLTAGE] = self._driver["voltage_of"](p.setup, lithium, scalars, 0.0, 0.0)
+        return CellState(parameters=p, lithium=lithium, silicon=silicon, scalars=scalars)
+
+    @property
+    def _driver(self) -> Any:
+        if self.engine == "numpy":
+            from lidepth.mechanism import _reference
+
+            return _reference.driver()
+        from lidepth.mechanism import _kernels
+
+        return vars(_kernels)
+
+    def step(
+        self, state: CellState, dt_s: float, *, current_ua: float | None = None,
+        voltage_v: float | None = None,
+    ) -> CellState:  # fmt: skip
+        """The state ``dt_s`` later, at an imposed current (0: rest) or an imposed voltage.
+
+        Cut into shorter steps as the voltage asks.  Raises UsageError unless exactly one of the
+        two is imposed, OutOfRange for a current that the cell cannot carry for that long.
+        """
+        if (current_ua is None) == (voltage_v is None):
+            raise UsageError("impose a current or a voltage", expected="one of the two")
+        if not (math.isfinite(dt_s) and dt_s > 0):
+            raise UsageError(f"a step of {dt_s!r} s", expected="a time above zero")
+        value = current_ua if voltage_v is None else voltage_v
+        if value is None or not math.isfinite(value):
+            raise UsageError(f"cannot impose {value!r}", expected="a finite number")
+        stretch = self.stretch(
+            state, current_ua=current_ua, voltage_v=voltage_v, longest_s=dt_s, until=math.nan
+        )
+        return stretch.state
+
+    def stretch(
+        self, state: CellState, *, current_ua: float | None = None,
+        voltage_v: float | None = None, longest_s: float, until: float,
+    ) -> Stretch:  # fmt: skip
+        """Hold a current until the voltage ``until``, or a voltage until |current| ``until``.
+
+        nan: no limit but time.  ``until`` is in V or, for a held voltage, in uA.
+        """
+        self._own(state)
+        p, drive = self.parameters, self._driver
+        lithium, silicon = state.lithium.copy(), state.silicon.copy()
+        now = state.scalars.copy()
+        now[at.STEP_H] = 0.0  # from the shortest: a current was switched
+        work = at.work_for(lithium.size, silicon.size)
+        stop_h = now[at.TIME_H] + longest_s / 3600.0
+        parts = []
+        hold = drive["at_current" if voltage_v is None else "at_voltage"]
+        value = voltage_v if current_ua is None else current_ua / p.area_cm2
+        limit = until if voltage_v is None else until / p.area_cm2
+        status = at.ROWS_FULL
+        while status == at.ROWS_FULL:  # rows are streamed: none is ever lost
+            rows = np.empty((ROWS, at.SCALARS))
+            left_h = stop_h - now[at.TIME_H]
+            status, used = hold(p.setup, lithium, silicon, now, value, left_h, limit, rows, work)
+            parts.append(rows[:used])
+        after = CellState(parameters=p, lithium=lithium, silicon=silicon, scalars=now)
+        _say_why(int(status), after, value=float(value or 0.0))
+        return Stretch(
+            state=after, rows=np.concatenate(parts), reached=status == at.LIMIT_REACHED
+        )
+
+    def _own(self, state: CellState) -> None:
+        if state.parameters is not self.parameters:
+            raise UsageError(
+                "this state belongs to a cell with other parameters",
+                expected="a state that this cell made",
+            )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stretch:
+    """What one held current or voltage did: the state after it, and a row (scalars) per step.
+
+    ``reached`` says that a limit ended it, not the time.
+    """
+
+    state: CellState
+    rows: Floats
+    reached: bool
+
+
+def _say_why(status: int, state: CellState, *, value: float) -> None:
+    p, s = state.parameters, state.scalars
+    if status == at.TOO_FAST or not np.all(np.isfinite(s)):
+        rate = value / p.silicon_uah_cm2 / 3600.0
+        spread_s = (p.silicon_nm * 1e-7) ** 2 / p.silicon_diffusivity_cm2_s
+        raise OutOfRange(
+            f"the cell cannot carry {value * p.area_cm2:.4g} uA at {state.time_s:.6g} s: "
+            f"{value:.4g} uA/cm2 changes y by {rate:.3g} a second, lithium needs {spread_s:.3g} s "
+            f"to spread through {p.silicon_nm:g} nm; here x = {state.x:.3f}, y = {state.y:.3f}, "
+            f"{s[at.VOLTAGE]:.2f} V",
+            where="cell", expected="a current that leaves the voltage within bounds",
+            remedy="a smaller current, a cut-off voltage, or a shorter step",
+        )  # fmt: skip
+    if status == at.NO_CURRENT_HOLDS_IT:
+        raise NotConverged(
+            f"no current holds {value:g} V at {state.time_s:.6g} s (x = {state.x:.3f}, "
+            f"y = {state.y:.3f}, {s[at.VOLTAGE]:.3f} V before)",
+            where="cell", expected="a voltage near the open-circuit voltage of the cell",
+        )  # fmt: skip
