@@ -76,9 +76,9 @@ class CellParameters:
     silicon_diffusivity_cm2_s: float = 1e-13
     silicon_decades: float = 6.0
     silicon_knee: float = 0.35
-    anode_exchange_ua_cm2: float = 20.0
-    cathode_exchange_ua_cm2: float = 20.0
-    resistance_ohm_cm2: float = 2000.0
+    anode_exchange_ua_cm2: float = 60.0
+    cathode_exchange_ua_cm2: float = 60.0
+    resistance_ohm_cm2: float = 1000.0
     temperature_k: float = 298.15
     hysteresis_memory: float = 0.12
     swelling_per_li: float = 0.738
