@@ -24,6 +24,7 @@ from lidepth.mechanism._setup import (
 )  # fmt: skip
 
 _NEWTON = 6  # rounds; the steps are short, two or three usually do
+_SETTLED = 1e-8  # y; the next round of Newton would be the square of that
 _SECANT = 60
 _VOLT = 1e-7  # how well a cut-off is met, V
 _SHORTEST_H = 1e-9
@@ -118,14 +119,6 @@ def _phi(p: Setup, y: float) -> float:
 
 
 @_compiled
-def _slope(p: Setup, y: float) -> float:
-    """The diffusivity itself, nm2/h."""
-    if y >= p.knee:
-        return p.diffusivity
-    return p.diffusivity * math.exp(p.decades * math.log(10.0) * (y - p.knee))
-
-
-@_compiled
 def _thomas(a: Floats, b: Floats, c: Floats, d: Floats, out: Floats, n: int) -> None:
     """Solve a tridiagonal system; b and d are spoilt."""
     for k in range(1, n):
@@ -186,27 +179,34 @@ def _spread_lithium(
     n = lithium.size
     r = hours * (n / (left * p.film_nm)) ** 2
     source = inward * hours * n / (p.film_uah * left)
+    steep = p.decades * math.log(10.0)
+    slope, rest = work.slope, work.rest
     for k in range(n):
         out[k] = lithium[k] / left
     for _ in range(_NEWTON):
+        for k in range(n):  # Phi is nearly slope y + rest
+            if out[k] >= p.knee:
+                slope[k] = r * p.diffusivity
+                rest[k] = slope[k] * (1.0 / steep - p.knee)
+            else:
+                slope[k] = r * p.diffusivity * math.exp(steep * (out[k] - p.knee))
+                rest[k] = slope[k] * (1.0 / steep - out[k])
         for k in range(n):
-            own = _slope(p, out[k])
-            links = (1.0 if k > 0 else 0.0) + (1.0 if k < n - 1 else 0.0)
-            work.b[k] = 1.0 + r * links * own
-            rhs = lithium[k] / left - r * links * (_phi(p, out[k]) - own * out[k])
+            links, rhs = 0.0, lithium[k] / left
             if k > 0:
-                below = _slope(p, out[k - 1])
-                work.a[k] = -r * below
-                rhs += r * (_phi(p, out[k - 1]) - below * out[k - 1])
+                work.a[k] = -slope[k - 1]
+                rhs += rest[k - 1]
+                links += 1.0
             if k < n - 1:
-                above = _slope(p, out[k + 1])
-                work.c[k] = -r * above
-                rhs += r * (_phi(p, out[k + 1]) - above * out[k + 1])
-            work.d[k] = rhs
+                work.c[k] = -slope[k + 1]
+                rhs += rest[k + 1]
+                links += 1.0
+            work.b[k] = 1.0 + links * slope[k]
+            work.d[k] = rhs - links * rest[k]
         work.d[0] += source
         before = out[0]
         _thomas(work.a, work.b, work.c, work.d, out, n)
-        if abs(out[0] - before) < 1e-9:
+        if abs(out[0] - before) < _SETTLED:
             break
     for k in range(n):
         out[k] *= left

@@ -65,7 +65,7 @@ def spread_lithium(
         bands = np.zeros((3, n))
         bands[0, 1:], bands[1], bands[2, :-1] = -r * slope[1:], 1.0 + r * links * slope, -r * slope[:-1]
         before, y = y[0], solve_banded((1, 1), bands, rhs)
-        if abs(y[0] - before) < 1e-9:
+        if abs(y[0] - before) < 1e-8:
             break
     return np.asarray(y * left)
 

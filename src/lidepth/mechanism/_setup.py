@@ -71,6 +71,8 @@ class Work(NamedTuple):
     b: Floats
     c: Floats
     d: Floats
+    slope: Floats
+    rest: Floats
 
 
 def work_for(lithium_cells: int, silicon_cells: int) -> Work:
@@ -79,4 +81,5 @@ def work_for(lithium_cells: int, silicon_cells: int) -> Work:
     return Work(
         np.empty(lithium_cells), np.empty(silicon_cells), np.empty(SCALARS),
         np.empty(most), np.empty(most), np.empty(most), np.empty(most),
+        np.empty(lithium_cells), np.empty(lithium_cells),
     )  # fmt: skip
