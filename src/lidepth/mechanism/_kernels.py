@@ -1,10 +1,11 @@
 """The compiled cell: one implicit step, and a stretch of steps under one control.
 
-Imported inside functions only, so that importing lidepth stays fast.  ``lidepth.mechanism._reference``
-has the same step in NumPy and runs the driver below as plain Python around it.
+Imported inside functions only, so that importing lidepth stays fast.  ``_reference`` has the same
+step in NumPy and runs the driver below as plain Python around it.
 
-Lithium in the film is kept per silicon atom of the *pristine* film, silicon per phosphorus, and every
-flux is taken from one cell and given to the next, so Qc = Qa + Qe holds to rounding whatever the step.
+Lithium in the film is kept per silicon atom of the *pristine* film, silicon per phosphorus, and
+every flux is taken from one cell and given to the next, so Qc = Qa + Qe holds to rounding whatever
+the step.
 """
 
 from __future__ import annotations
@@ -14,20 +15,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
-import numpy as np
 
-from lidepth.mechanism._setup import (
-    ACTIVE, ANODE, AT_CURRENT, BOUND, CHARGED, CLOCK, CURRENT, DIFFUSION_LAW, HYSTERESIS,
-    LIMIT_REACHED, LOST, MOST_MOVED, MOVED, NO_CURRENT_HOLDS_IT, ROWS_FULL, SILICON, STEP_H,
-    SURFACE, TIME_H, TIME_UP, TOO_FAST, VOLTAGE, X, X_HIGH, X_LOW, Y_HIGH, Y_LOW,
-    Floats, Setup, Work,
-)  # fmt: skip
+from lidepth.mechanism import _setup as at
+from lidepth.mechanism._setup import Floats, Setup, Work
 
 _NEWTON = 6  # rounds; the steps are short, two or three usually do
 _SETTLED = 1e-8  # y; the next round of Newton would be the square of that
 _SECANT = 60
 _VOLT = 1e-7  # how well a cut-off is met, V
 _SHORTEST_H = 1e-9
+_VOLTS = 20.0  # beyond, it is no cell
 
 
 def _compiled(function: Callable[..., Any]) -> Any:
@@ -66,9 +63,9 @@ def clock_step(p: Setup, now: Floats, current: float, hours: float) -> float:
     """By how much the clock of growth advances; the order of phases is that of growth.PHASES."""
     by_time = p.clock_current * hours
     if p.phase == 3:
-        return by_time if current == 0.0 and now[MOVED] > 0.0 else 0.0
+        return by_time if current == 0.0 and now[at.MOVED] > 0.0 else 0.0
     if p.phase == 4:
-        return by_time if now[MOVED] > 0.0 or current != 0.0 else 0.0
+        return by_time if now[at.MOVED] > 0.0 or current != 0.0 else 0.0
     if p.phase == 5:
         return by_time
     runs = (
@@ -99,11 +96,11 @@ def potential(p: Setup, s: Floats, current: float, inside: float, depth_flux: fl
         surface = p.knee + math.log(phi * steep / p.diffusivity) / steep
     else:
         surface = p.knee + phi / p.diffusivity - 1.0 / steep
-    s[SURFACE] = surface
-    gap = max(_read(p.anode_gap_v, Y_LOW, Y_HIGH, min(max(surface, 0.0), 4.4)), 0.0)
-    anode = _read(p.anode_v, Y_LOW, Y_HIGH, surface) - s[HYSTERESIS] * gap
-    cathode = _read(p.cathode_v, X_LOW, X_HIGH, s[X])
-    drop = current * p.resistance * (1.0 + p.resistance_growth * s[CHARGED])
+    s[at.SURFACE] = surface
+    gap = max(_read(p.anode_gap_v, at.Y_LOW, at.Y_HIGH, min(max(surface, 0.0), 4.4)), 0.0)
+    anode = _read(p.anode_v, at.Y_LOW, at.Y_HIGH, surface) - s[at.HYSTERESIS] * gap
+    cathode = _read(p.cathode_v, at.X_LOW, at.X_HIGH, s[at.X])
+    drop = current * p.resistance * (1.0 + p.resistance_growth * s[at.CHARGED])
     kinetic = math.asinh(0.5 * current / p.anode_exchange)
     kinetic += math.asinh(0.5 * current / p.cathode_exchange)
     return float(cathode - anode + drop + 2.0 * p.thermal_v * kinetic)
@@ -151,24 +148,24 @@ def _spread_silicon(
 @_compiled
 def grow(p: Setup, silicon: Floats, now: Floats, dq: float, out: Floats, work: Work) -> float:
     """Advance the silicon in the electrolyte; returns its total added, uAh/cm2."""
-    supply = MOST_MOVED * p.film_uah - now[SILICON]
+    supply = at.MOST_MOVED * p.film_uah - now[at.SILICON]
     out[:] = silicon
     if dq <= 0.0 or supply <= 0.0:
-        return float(now[SILICON])
-    if p.law != DIFFUSION_LAW:
-        wanted = reduced(p.law, p.growth_a, p.growth_s, p.growth_b, now[CLOCK] + dq)
+        return float(now[at.SILICON])
+    if p.law != at.DIFFUSION_LAW:
+        wanted = reduced(p.law, p.growth_a, p.growth_s, p.growth_b, now[at.CLOCK] + dq)
         return float(
-            max(now[SILICON], min(wanted, min(MOST_MOVED * p.film_uah, p.most_silicon)))
+            max(now[at.SILICON], min(wanted, min(at.MOST_MOVED * p.film_uah, p.most_silicon)))
         )  # never back: the clock only runs on
     if p.growth_a <= 0.0 or p.inlet <= 0.0:
-        return float(now[SILICON])
-    left = 1.0 - now[SILICON] / p.film_uah
+        return float(now[at.SILICON])
+    left = 1.0 - now[at.SILICON] / p.film_uah
     inlet = 1.0 / (1.0 / (p.inlet * left) + 0.5 * p.width_nm[0] / p.growth_a)
     added = _spread_silicon(p, silicon, dq, inlet, 0.0, out, work)
     if added > supply:
         inflow = supply / (p.site_uah_nm * dq)
         added = _spread_silicon(p, silicon, dq, 0.0, inflow, out, work)
-    return float(now[SILICON] + added)
+    return float(now[at.SILICON] + added)
 
 
 @_compiled
@@ -221,40 +218,40 @@ def one_step(
     then = work.scalars
     then[:] = now
     dq = clock_step(p, now, current, hours)
-    then[SILICON] = grow(p, silicon, now, dq, work.silicon, work)
-    then[CLOCK] += dq
+    then[at.SILICON] = grow(p, silicon, now, dq, work.silicon, work)
+    then[at.CLOCK] += dq
     # Lithium is bound as far as there is some: what passes, and what the surface holds.
     held = 0.5 * p.film_uah * max(lithium[0], 0.0) / lithium.size
-    wanted = p.kappa * then[SILICON] - now[BOUND]
+    wanted = p.kappa * then[at.SILICON] - now[at.BOUND]
     bound = min(max(wanted, 0.0), max(current * hours + held, 0.0))
-    then[BOUND] = now[BOUND] + bound
+    then[at.BOUND] = now[at.BOUND] + bound
     inward = current - bound / hours
-    left = 1.0 - then[SILICON] / p.film_uah
+    left = 1.0 - then[at.SILICON] / p.film_uah
     _spread_lithium(p, lithium, left, inward, hours, work.lithium, work)
-    then[ANODE] = now[ANODE] + inward * hours
+    then[at.ANODE] = now[at.ANODE] + inward * hours
     charged = max(current, 0.0) * hours
-    then[CHARGED] += charged
-    then[MOVED] += abs(current) * hours
-    then[ACTIVE] = now[ACTIVE] * math.exp(-p.cathode_loss * charged)
-    middle = now[X] + 0.5 * current * hours / (p.cathode_uah * now[ACTIVE])
-    lost = now[ACTIVE] - then[ACTIVE]
+    then[at.CHARGED] += charged
+    then[at.MOVED] += abs(current) * hours
+    then[at.ACTIVE] = now[at.ACTIVE] * math.exp(-p.cathode_loss * charged)
+    middle = now[at.X] + 0.5 * current * hours / (p.cathode_uah * now[at.ACTIVE])
+    lost = now[at.ACTIVE] - then[at.ACTIVE]
     # What is lost keeps the lithium of the middle of the step: x m + lost is exact in total.
-    then[LOST] += lost * middle
-    total = now[X] * now[ACTIVE] + now[LOST] + current * hours / p.cathode_uah
-    then[X] = (total - then[LOST]) / then[ACTIVE]
+    then[at.LOST] += lost * middle
+    total = now[at.X] * now[at.ACTIVE] + now[at.LOST] + current * hours / p.cathode_uah
+    then[at.X] = (total - then[at.LOST]) / then[at.ACTIVE]
     if current != 0.0:
         side = 1.0 if current > 0.0 else -1.0
         passed = abs(current) * hours / (p.film_uah * left)
-        then[HYSTERESIS] = side + (now[HYSTERESIS] - side) * math.exp(-passed / p.memory)
-    then[TIME_H] += hours
-    then[CURRENT] = current
-    then[VOLTAGE] = voltage_of(p, work.lithium, then, current, inward)
+        then[at.HYSTERESIS] = side + (now[at.HYSTERESIS] - side) * math.exp(-passed / p.memory)
+    then[at.TIME_H] += hours
+    then[at.CURRENT] = current
+    then[at.VOLTAGE] = voltage_of(p, work.lithium, then, current, inward)
 
 
 @_compiled
 def voltage_of(p: Setup, lithium: Floats, s: Floats, current: float, inward: float) -> float:
     """Voltage of a state while ``inward`` uA/cm2 of lithium enter the film."""
-    left = 1.0 - s[SILICON] / p.film_uah
+    left = 1.0 - s[at.SILICON] / p.film_uah
     half = 0.5 * left * p.film_nm / lithium.size
     # J = film/d dPhi/dz in the film's pristine coordinate: Phi rises by J half d / film.
     rise = inward * half * p.film_nm / p.film_uah
@@ -269,20 +266,27 @@ def _take(lithium: Floats, silicon: Floats, now: Floats, work: Work) -> None:
 
 
 @_compiled
+def _gone(lithium: Floats, s: Floats) -> bool:
+    """Whether more was asked of the cell than it holds."""
+    inside = at.X_LOW < s[at.X] < at.X_HIGH and lithium[0] > at.Y_LOW
+    return bool(not inside or abs(s[at.VOLTAGE]) > _VOLTS)
+
+
+@_compiled
 def _hours_to(
     p: Setup, lithium: Floats, silicon: Floats, now: Floats, current: float, start_v: float,
     hours: float, until: float, work: Work,
 ) -> float:  # fmt: skip
     """Length of the step that ends at the cut-off, which ``hours`` oversteps (Illinois)."""
     low, high = 0.0, hours
-    at_low, at_high = start_v - until, work.scalars[VOLTAGE] - until
+    at_low, at_high = start_v - until, work.scalars[at.VOLTAGE] - until
     side = 0
     trial = hours
     for _ in range(_SECANT):
         trial = (low * at_high - high * at_low) / (at_high - at_low)
         trial = min(max(trial, _SHORTEST_H), high)
         one_step(p, lithium, silicon, now, current, trial, work)
-        miss = work.scalars[VOLTAGE] - until
+        miss = work.scalars[at.VOLTAGE] - until
         if abs(miss) < _VOLT or high - low < _SHORTEST_H:
             break
         if miss * at_high > 0.0:
@@ -305,18 +309,18 @@ def _current_for(
     span = max(0.05 * abs(guess), 1e-3)
     low = high = guess
     one_step(p, lithium, silicon, now, guess, hours, work)
-    at_low = at_high = work.scalars[VOLTAGE] - wanted_v
+    at_low = at_high = work.scalars[at.VOLTAGE] - wanted_v
     for _ in range(_SECANT):
         if at_low <= 0.0 <= at_high:
             break
         if at_high < 0.0:
             low, at_low, high = high, at_high, high + span
             one_step(p, lithium, silicon, now, high, hours, work)
-            at_high = work.scalars[VOLTAGE] - wanted_v
+            at_high = work.scalars[at.VOLTAGE] - wanted_v
         else:
             high, at_high, low = low, at_low, low - span
             one_step(p, lithium, silicon, now, low, hours, work)
-            at_low = work.scalars[VOLTAGE] - wanted_v
+            at_low = work.scalars[at.VOLTAGE] - wanted_v
         span *= 2.0
     if not at_low <= 0.0 <= at_high:
         return False
@@ -324,7 +328,7 @@ def _current_for(
     for _ in range(_SECANT):
         trial = high if at_high == at_low else (low * at_high - high * at_low) / (at_high - at_low)
         one_step(p, lithium, silicon, now, trial, hours, work)
-        miss = work.scalars[VOLTAGE] - wanted_v
+        miss = work.scalars[at.VOLTAGE] - wanted_v
         if abs(miss) < _VOLT or high - low < 1e-12:
             return True
         if miss > 0.0:
@@ -347,40 +351,42 @@ def at_current(
 
     The arrays are advanced in place; each step is a row.  Returns how it ended, and the rows used.
     """
-    now[CURRENT] = current
+    now[at.CURRENT] = current
     start_v = voltage_of(p, lithium, now, current, current)
-    now[VOLTAGE] = start_v
+    now[at.VOLTAGE] = start_v
     rows[0] = now
     count = 1
-    end = now[TIME_H] + most_h
+    end = now[at.TIME_H] + most_h
     side = 1.0 if current > 0.0 else -1.0
     if side * (start_v - until) >= 0.0:
-        return LIMIT_REACHED, count
-    while end - now[TIME_H] > _SHORTEST_H:
+        return at.LIMIT_REACHED, count
+    if abs(start_v) > _VOLTS:
+        return at.TOO_FAST, count
+    while end - now[at.TIME_H] > _SHORTEST_H:
         if count == rows.shape[0]:
-            return ROWS_FULL, count
+            return at.ROWS_FULL, count
         longest = p.step_h if current != 0.0 else 5.0 * p.step_h
-        hours = min(max(now[STEP_H], 1e-3 * p.step_h), longest, end - now[TIME_H])
+        hours = min(max(now[at.STEP_H], 1e-3 * p.step_h), longest, end - now[at.TIME_H])
         one_step(p, lithium, silicon, now, current, hours, work)
-        change = abs(work.scalars[VOLTAGE] - start_v)
-        over = side * (work.scalars[VOLTAGE] - until) >= 0.0
+        change = abs(work.scalars[at.VOLTAGE] - start_v)
+        over = side * (work.scalars[at.VOLTAGE] - until) >= 0.0
         if change > 2.0 * p.step_v and hours > 2e-3 * p.step_h:
-            now[STEP_H] = 0.5 * hours
+            now[at.STEP_H] = 0.5 * hours
             continue
         if over:
             _hours_to(p, lithium, silicon, now, current, start_v, hours, until, work)
-        elif change > 100.0 * p.step_v:
-            return TOO_FAST, count
-        if hours >= now[STEP_H] or change > p.step_v:
+        elif change > 100.0 * p.step_v or _gone(work.lithium, work.scalars):
+            return at.TOO_FAST, count
+        if hours >= now[at.STEP_H] or change > p.step_v:
             factor = min(max(p.step_v / max(change, 1e-12), 0.5), 1.5)
-            work.scalars[STEP_H] = min(hours * factor, longest)
+            work.scalars[at.STEP_H] = min(hours * factor, longest)
         _take(lithium, silicon, now, work)
-        start_v = now[VOLTAGE]
+        start_v = now[at.VOLTAGE]
         rows[count] = now
         count += 1
         if over:
-            return LIMIT_REACHED, count
-    return TIME_UP, count
+            return at.LIMIT_REACHED, count
+    return at.TIME_UP, count
 
 
 @_compiled
@@ -390,29 +396,27 @@ def at_voltage(
 ) -> tuple[int, int]:  # fmt: skip
     """Hold a voltage for ``most_h``, or until the current falls to ``until`` (nan: none)."""
     count = 0
-    end = now[TIME_H] + most_h
-    now[STEP_H] = min(now[STEP_H], 0.05 * p.step_h)
-    while end - now[TIME_H] > _SHORTEST_H:
+    end = now[at.TIME_H] + most_h
+    now[at.STEP_H] = min(now[at.STEP_H], 0.05 * p.step_h)
+    while end - now[at.TIME_H] > _SHORTEST_H:
         if count == rows.shape[0]:
-            return ROWS_FULL, count
-        hours = min(max(now[STEP_H], 1e-3 * p.step_h), p.step_h, end - now[TIME_H])
-        before = now[CURRENT]
+            return at.ROWS_FULL, count
+        hours = min(max(now[at.STEP_H], 1e-3 * p.step_h), p.step_h, end - now[at.TIME_H])
+        before = now[at.CURRENT]
         if not _current_for(p, lithium, silicon, now, wanted_v, hours, before, work):
-            return NO_CURRENT_HOLDS_IT, count
-        current = work.scalars[CURRENT]
+            return at.NO_CURRENT_HOLDS_IT, count
+        if _gone(work.lithium, work.scalars):
+            return at.NO_CURRENT_HOLDS_IT, count
+        current = work.scalars[at.CURRENT]
         change = abs(current - before) / max(abs(before), abs(current), 1e-3)
         if change > 0.3 and hours > 2e-3 * p.step_h and count > 0:
-            now[STEP_H] = 0.5 * hours
+            now[at.STEP_H] = 0.5 * hours
             continue
-        if hours >= now[STEP_H]:
-            work.scalars[STEP_H] = hours * min(max(0.15 / max(change, 1e-12), 0.5), 1.5)
+        if hours >= now[at.STEP_H]:
+            work.scalars[at.STEP_H] = hours * min(max(0.15 / max(change, 1e-12), 0.5), 1.5)
         _take(lithium, silicon, now, work)
         rows[count] = now
         count += 1
         if abs(current) <= until:
-            return LIMIT_REACHED, count
-    return TIME_UP, count
-
-
-AT_ONCE = (at_current, at_voltage)
-__all__ = ["AT_CURRENT", "at_current", "at_voltage", "one_step", "voltage_of"]
+            return at.LIMIT_REACHED, count
+    return at.TIME_UP, count

@@ -12,10 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from lidepth.mechanism._setup import (
-    ACTIVE, ANODE, BOUND, CHARGED, CLOCK, CURRENT, DIFFUSION_LAW, HYSTERESIS, LOST, MOST_MOVED,
-    MOVED, SILICON, TIME_H, VOLTAGE, X, Floats, Setup, Work,
-)  # fmt: skip
+from lidepth.mechanism import _setup as at
+from lidepth.mechanism._setup import Floats, Setup, Work
 
 
 @cache
@@ -43,9 +41,7 @@ def _slope(p: Setup, y: Floats) -> Floats:
     return np.asarray(p.diffusivity * 10.0 ** (p.decades * (np.minimum(y, p.knee) - p.knee)))
 
 
-def spread_lithium(
-    p: Setup, lithium: Floats, left: float, inward: float, hours: float
-) -> Floats:
+def spread_lithium(p: Setup, lithium: Floats, left: float, inward: float, hours: float) -> Floats:
     """Lithium per pristine silicon after a step, (cells,)."""
     from scipy.linalg import solve_banded
 
@@ -63,7 +59,11 @@ def spread_lithium(
         rhs[:-1] += r * rest[1:]
         rhs[0] += inward * hours * n / (p.film_uah * left)
         bands = np.zeros((3, n))
-        bands[0, 1:], bands[1], bands[2, :-1] = -r * slope[1:], 1.0 + r * links * slope, -r * slope[:-1]
+        bands[0, 1:], bands[1], bands[2, :-1] = (
+            -r * slope[1:],
+            1.0 + r * links * slope,
+            -r * slope[:-1],
+        )
         before, y = y[0], solve_banded((1, 1), bands, rhs)
         if abs(y[0] - before) < 1e-8:
             break
@@ -90,12 +90,12 @@ def grow(p: Setup, silicon: Floats, now: Floats, dq: float) -> tuple[float, Floa
     """Silicon added in total, uAh/cm2, and per phosphorus."""
     from lidepth.mechanism._kernels import reduced
 
-    most = MOST_MOVED * p.film_uah
-    here = float(now[SILICON])
+    most = at.MOST_MOVED * p.film_uah
+    here = float(now[at.SILICON])
     if dq <= 0.0 or here >= most:
         return here, silicon.copy()
-    if p.law != DIFFUSION_LAW:
-        wanted = reduced.py_func(p.law, p.growth_a, p.growth_s, p.growth_b, now[CLOCK] + dq)
+    if p.law != at.DIFFUSION_LAW:
+        wanted = reduced.py_func(p.law, p.growth_a, p.growth_s, p.growth_b, now[at.CLOCK] + dq)
         return max(here, min(wanted, most, p.most_silicon)), silicon.copy()
     if p.growth_a <= 0.0 or p.inlet <= 0.0:
         return here, silicon.copy()
@@ -118,24 +118,32 @@ def one_step(
     then = work.scalars
     then[:] = now
     dq = plain["clock_step"](p, now, current, hours)
-    then[SILICON], work.silicon[:] = grow(p, silicon, now, dq)
+    then[at.SILICON], work.silicon[:] = grow(p, silicon, now, dq)
     held = 0.5 * p.film_uah * max(float(lithium[0]), 0.0) / lithium.size
-    wanted = max(p.kappa * then[SILICON] - now[BOUND], 0.0)
+    wanted = max(p.kappa * then[at.SILICON] - now[at.BOUND], 0.0)
     bound = min(wanted, max(current * hours + held, 0.0))
     inward = current - bound / hours
-    left = 1.0 - then[SILICON] / p.film_uah
+    left = 1.0 - then[at.SILICON] / p.film_uah
     work.lithium[:] = spread_lithium(p, lithium, left, inward, hours)
     charged = max(current, 0.0) * hours
-    then[[TIME_H, CLOCK, BOUND, CHARGED, MOVED]] += hours, dq, bound, charged, abs(current) * hours
-    then[ANODE] += inward * hours
-    then[ACTIVE] *= np.exp(-p.cathode_loss * charged)
+    then[[at.TIME_H, at.CLOCK, at.BOUND, at.CHARGED, at.MOVED]] += (
+        hours,
+        dq,
+        bound,
+        charged,
+        abs(current) * hours,
+    )
+    then[at.ANODE] += inward * hours
+    then[at.ACTIVE] *= np.exp(-p.cathode_loss * charged)
     passed = current * hours / p.cathode_uah
-    missing = now[X] * now[ACTIVE] + now[LOST] + passed
-    then[LOST] += (now[ACTIVE] - then[ACTIVE]) * (now[X] + 0.5 * passed / now[ACTIVE])
-    then[X] = (missing - then[LOST]) / then[ACTIVE]
+    missing = now[at.X] * now[at.ACTIVE] + now[at.LOST] + passed
+    then[at.LOST] += (now[at.ACTIVE] - then[at.ACTIVE]) * (
+        now[at.X] + 0.5 * passed / now[at.ACTIVE]
+    )
+    then[at.X] = (missing - then[at.LOST]) / then[at.ACTIVE]
     if current != 0.0:
         side = np.sign(current)
         share = np.exp(-abs(current) * hours / (p.film_uah * left) / p.memory)
-        then[HYSTERESIS] = side + (now[HYSTERESIS] - side) * share
-    then[CURRENT] = current
-    then[VOLTAGE] = plain["voltage_of"](p, work.lithium, then, current, inward)
+        then[at.HYSTERESIS] = side + (now[at.HYSTERESIS] - side) * share
+    then[at.CURRENT] = current
+    then[at.VOLTAGE] = plain["voltage_of"](p, work.lithium, then, current, inward)

@@ -16,7 +16,6 @@ SCALARS = 15
 
 # How a stretch ended.
 TIME_UP, LIMIT_REACHED, ROWS_FULL, NO_CURRENT_HOLDS_IT, TOO_FAST = 0, 1, 2, 3, 4
-AT_CURRENT, AT_VOLTAGE = 0, 1
 DIFFUSION_LAW = -1  # otherwise an index of growth.LAWS
 Y_LOW, Y_HIGH = -0.2, 4.6
 X_LOW, X_HIGH = -0.1, 1.1

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lidepth.mechanism.cell import UAH_PER_1E15, CellParameters, CellState
+from lidepth.mechanism.cell import CellState
 from lidepth.mechanism.growth import ReducedLaw
+from lidepth.mechanism.parameters import UAH_PER_1E15, CellParameters
 
 Floats = NDArray[np.float64]
 CATHODE_CELLS = 20
@@ -22,8 +23,8 @@ class CellProfile:
     1, 2 for anode, electrolyte and cathode.  ``edges_1e15`` (cells + 1,) is the depth in areal
     density of the atoms that the film as made has there, which stay where they are when lithium
     comes and goes, measured from the anode/electrolyte interface (negative in the anode);
-    ``edges_nm`` (cells + 1,) the same places in nm with the anode swollen.  ``pristine_li_1e15`` and
-    ``pristine_si_1e15`` is what the cell as made holds.
+    ``edges_nm`` (cells + 1,) the same places in nm with the anode swollen.  ``pristine_li_1e15``
+    and ``pristine_si_1e15`` is what the cell as made holds.
     """
 
     time_s: float
@@ -49,7 +50,7 @@ class CellProfile:
     def added_uah_cm2(self) -> Floats:
         """Lithium added since pristine in each layer, uAh/cm2, (3,)."""
         added = (self.lithium_1e15 - self.pristine_li_1e15) * UAH_PER_1E15
-        return np.bincount(self.layer, weights=added, minlength=3)
+        return np.asarray(np.bincount(self.layer, weights=added, minlength=3), dtype=np.float64)
 
 
 def silicon_by_depth(state: CellState) -> Floats:
@@ -68,13 +69,14 @@ def interlayer_nm(state: CellState) -> float:
     """Depth in the electrolyte that holds nine tenths of the silicon that moved, nm."""
     p = state.parameters
     edges = p.electrolyte_edges_nm
-    held = np.concatenate([[0.0], np.cumsum((silicon_by_depth(state) - p.growth.start) * np.diff(edges))])
+    held = np.concatenate(
+        [[0.0], np.cumsum((silicon_by_depth(state) - p.growth.start) * np.diff(edges))]
+    )
     return float(np.interp(0.9 * held[-1], held, edges)) if held[-1] > 0 else 0.0
 
 
 def profile_of(state: CellState) -> CellProfile:
     """Lithium and silicon of a state by depth."""
-    p = state.parameters
     parts = (_anode(state), _electrolyte(state), _cathode(state))
     widths_nm, atoms, lithium, silicon, was_li, was_si = (
         np.concatenate([part[k] for part in parts]) for k in range(6)
@@ -83,7 +85,7 @@ def profile_of(state: CellState) -> CellProfile:
     film = layer == 0
 
     def edges(width: Floats) -> Floats:
-        return np.concatenate([[0.0], np.cumsum(width)]) - width[film].sum()
+        return np.asarray(np.concatenate([[0.0], np.cumsum(width)]) - width[film].sum())
 
     return CellProfile(
         time_s=state.time_s, layer=layer, edges_1e15=edges(atoms), edges_nm=edges(widths_nm),

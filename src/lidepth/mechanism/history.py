@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from lidepth.errors import OutOfRange
 from lidepth.mechanism import _setup as at
-from lidepth.mechanism.cell import Cell, CellParameters, CellState, Stretch
+from lidepth.mechanism.cell import Cell, CellState, Stretch
 from lidepth.mechanism.depth import CellProfile, profile_of
+from lidepth.mechanism.parameters import CellParameters
 from lidepth.mechanism.protocol import Kind, Phase, Protocol
 from lidepth.model._arrays import readonly
 
@@ -84,11 +85,15 @@ class CellHistory:
         bound = np.diff([state.qe_uah for state in self.states])
         kinds = [p.kind for p in self.protocol.phases]
         each: tuple[Kind, ...] = ("charge", "rest", "discharge")
-        return {k: float(sum(b for b, own in zip(bound, kinds, strict=True) if own == k)) for k in each}
+        return {
+            k: float(sum(b for b, own in zip(bound, kinds, strict=True) if own == k)) for k in each
+        }
 
     def curve(self, number: int, kind: Kind) -> tuple[Floats, Floats]:
         """Hours since the beginning and voltage of one half cycle."""
-        ours = [k for k, p in enumerate(self.protocol.phases) if (p.cycle, p.kind) == (number, kind)]
+        ours = [
+            k for k, p in enumerate(self.protocol.phases) if (p.cycle, p.kind) == (number, kind)
+        ]
         rows = np.isin(self.phase, ours)
         if not rows.any():
             raise OutOfRange(f"there is no {kind} in cycle {number}", where="history")
@@ -131,13 +136,15 @@ def _run(cell: Cell, state: CellState, phase: Phase, longest_s: float | None = N
     longest = phase.longest_s if longest_s is None else min(phase.longest_s, longest_s)
     until = phase.until_v if phase.voltage_v is None else phase.until_ua
     return cell.stretch(
-        state, current_ua=phase.current_ua, voltage_v=phase.voltage_v, longest_s=longest, until=until
+        state,
+        current_ua=phase.current_ua,
+        voltage_v=phase.voltage_v,
+        longest_s=longest,
+        until=until,
     )
 
 
-def run_protocol(
-    cell: Cell, protocol: Protocol, state: CellState | None = None
-) -> CellHistory:
+def run_protocol(cell: Cell, protocol: Protocol, state: CellState | None = None) -> CellHistory:
     """Run every phase, from the cell as made unless ``state`` is given.
 
     Raises OutOfRange where a current is beyond the cell or a held current would never meet its
@@ -160,7 +167,7 @@ def _bounded(cell: Cell, phase: Phase) -> Phase:
     if not phase.current_ua or math.isfinite(phase.longest_s):
         return phase
     p = cell.parameters
-    longest = 1.1 * p.cathode_uah_cm2 * p.area_cm2 / abs(phase.current_ua) * 3600.0
+    longest = 1.02 * p.cathode_uah_cm2 * p.area_cm2 / abs(phase.current_ua) * 3600.0
     return Phase(**{**vars(phase), "longest_s": longest})
 
 
@@ -179,8 +186,8 @@ def _check(cell: Cell, phase: Phase, before: CellState, found: Stretch) -> None:
     if found.reached and phase.cycle == 1 and after.time_s - before.time_s < _NOTHING_S:
         drop = abs(current) / p.area_cm2 * p.resistance_ohm_cm2 * 1e-6
         raise OutOfRange(
-            f"the {phase.kind} of cycle 1 at {current:g} uA is over before it begins: the cell rests "
-            f"at {before.voltage_v:.3g} V, and {abs(current) / p.area_cm2:.4g} uA/cm2 times "
+            f"the {phase.kind} of cycle 1 at {current:g} uA is over before it begins: the cell "
+            f"rests at {before.voltage_v:.3g} V, and {abs(current) / p.area_cm2:.4g} uA/cm2 times "
             f"{p.resistance_ohm_cm2:g} ohm cm2 alone is {drop:.3g} V; the limit is "
             f"{phase.until_v:g} V", where="protocol",
             expected="a current that the cell carries, and cut-offs around its voltage",

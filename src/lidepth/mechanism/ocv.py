@@ -2,8 +2,8 @@
 
 Both tables are rough curves of our own, read off nobody's data: drawn by hand to the features that
 textbooks agree on (the plateau of LiCoO2 at 3.92 V and its rise towards half extraction; the two
-sloping steps of amorphous silicon and its hysteresis of about a quarter of a volt).  They are good to
-some 30 mV.  Whoever has measured curves passes them as ``OpenCircuit`` to ``CellParameters``.
+sloping steps of amorphous silicon and its hysteresis of about a quarter of a volt).  They are good
+to some 30 mV.  Whoever has measured curves passes them as ``OpenCircuit`` to ``CellParameters``.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class OpenCircuit:
         if len(shape) != 1 or shape[0] < 2 or self.potential_v.shape != shape:
             raise BadInput(
                 "composition and potential do not belong together",
-                where="open-circuit potential", expected="two columns of the same length, 2 or more",
+                where="open-circuit potential", expected="two columns of one length, 2 or more",
             )  # fmt: skip
         steps = np.diff(self.composition), np.diff(self.potential_v)
         if not all(bool(np.all(np.isfinite(step))) for step in steps) or not np.all(steps[0] > 0):
@@ -95,7 +95,8 @@ _OWN = "own rough curve, drawn by hand to textbook features, about 30 mV; no mea
 
 LICOO2 = OpenCircuit(
     composition=np.array(
-        [0.0, 0.01, 0.03, 0.06, 0.15, 0.25, 0.30, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60, 0.70, 0.85, 1.0]
+        [0.0, 0.01, 0.03, 0.06, 0.15, 0.25, 0.30, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60, 0.70, 0.85,
+         1.0]
     ),
     potential_v=np.array(
         [3.55, 3.80, 3.88, 3.905, 3.92, 3.932, 3.952, 3.98, 4.015, 4.06, 4.12, 4.17, 4.21, 4.32,

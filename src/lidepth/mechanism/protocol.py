@@ -51,8 +51,8 @@ class Phase:
             "cannot end", "a cut-off (until_v or until_ua) or a longest time",
         )  # fmt: skip
         self._require(
-            self.longest_s >= 0 and not self.until_ua <= 0, "ends at no current or before it begins",
-            "a positive cut-off current and time",
+            self.longest_s >= 0 and not self.until_ua <= 0,
+            "ends at no current or before it begins", "a positive cut-off current and time",
         )  # fmt: skip
 
     def _require(self, holds: bool, what: str, expected: str) -> None:
