@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lidepth.errors import OutOfRange
 from lidepth.mechanism import _setup as at
 from lidepth.mechanism.cell import Cell, CellState, Stretch
-from lidepth.mechanism.depth import CellProfile, profile_of
+from lidepth.mechanism.depth import CellProfile, interlayer_nm, profile_of
 from lidepth.mechanism.parameters import CellParameters
 from lidepth.mechanism.protocol import Kind, Phase, Protocol
 from lidepth.model._arrays import readonly
@@ -215,3 +215,23 @@ def _history(
         reached=tuple(one.reached for one in stretches),
         **{name: readonly(values) for name, values in columns.items()},
     )  # fmt: skip
+
+
+def cycle_rows(history: CellHistory) -> list[dict[str, float]]:
+    """One row per cycle, for tables: capacities, ledger of both states, compositions, interlayer.
+
+    Charges are for the whole cell, in uAh; ``throughput_uAh`` was charged up to the cycle's end.
+    """
+    charge, discharge = history.capacity_uah("charge"), history.capacity_uah("discharge")
+    halves = zip(history.ends("charge"), history.ends("discharge"), strict=True)
+    return [
+        {
+            "cycle": int(history.cycles[k]), "charge_uAh": float(charge[k]),
+            "capacity_uAh": float(discharge[k]), "throughput_uAh": empty.throughput_uah,
+            "qa_charged_uAh": full.qa_uah, "qa_uAh": empty.qa_uah, "qe_uAh": empty.qe_uah,
+            "qc_charged_uAh": full.qc_uah, "qc_uAh": empty.qc_uah, "charged_x": full.x,
+            "charged_y": full.y, "silicon_left": empty.silicon_left,
+            "interlayer_nm": interlayer_nm(empty), "anode_charged_nm": full.anode_nm,
+        }
+        for k, (full, empty) in enumerate(halves)
+    ]  # fmt: skip

@@ -1,0 +1,274 @@
+"""``lidepth mechanism facts | audit | cell``: the model cell, run and doubted."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from lidepth.mechanism.facts import Facts
+    from lidepth.mechanism.history import CellHistory
+    from lidepth.mechanism.parameters import CellParameters
+
+FACTS = """
+Hold what the paper states about its cell against the model cell.
+
+\b
+Runs three weeks of storage, then the paper's protocol: 30 cycles at 10 uA,
+to 350 at 20 uA, CCCV to 364, rests of 1 h, one of 21 h after the first
+charge; and a half cell with 200 nm of electrolyte.
+\b
+Goes in:
+  --mode           how the cell loses capacity: 'kappa 4' and 'kappa 1'
+                   lithium per moved silicon, 'resistance', 'cathode', 'none'
+  --kappa, --phase the same by number: lithium per silicon, and what drives
+                   silicon: charge, discharge, both, rest, time, concentration
+  --stack, --area  other films
+\b
+Comes out:
+  a row per statement: the paper's words, the model's number, the limits and
+  why, and a verdict. Limits are ours, the paper prints few numbers; the
+  model's kinetics were set by hand to the first charge. Rows that hold prove
+  that the mechanism can be, not that it is.
+\b
+Examples:
+  lidepth mechanism facts
+  lidepth mechanism facts --mode 'kappa 1'
+  lidepth mechanism facts --phase time --json
+
+Exit codes: 0 done, whatever the verdicts; 1 cannot run (named), 2 wrong call.
+"""
+
+AUDIT = """
+Do the paper's arithmetic again: areas, x and y, inventories, swelling.
+
+\b
+Comes out:
+  a row per quantity: what is printed, what the films give, and whether the
+  two agree, contradict each other or cannot be decided
+\b
+Examples:
+  lidepth mechanism audit
+  lidepth mechanism audit --stack 'Si 50 nm [anode] | Li3PO4 2 um @ 2.2 g/cm^3
+      [electrolyte] | LiCoO2 550 nm @ 4.5 g/cm^3 [cathode]'
+  lidepth mechanism audit --json
+
+Exit codes: 0 done; 2 wrong call.
+"""
+
+CELL = """
+Run the model cell through the paper's protocol and draw what it does.
+
+\b
+Comes out:
+  capacity, lithium bound and left behind for some cycles; with --out a folder:
+  cell.csv         a row per cycle: capacities, ledger, x, y, interlayer
+  figures/         voltage curves, capacity and losses against cycle and
+                   against charge throughput, and Fig. 5e as computed states
+\b
+Examples:
+  lidepth mechanism cell --cycles 30
+  lidepth mechanism cell --kappa 1 --out dying --json
+
+A second or two, and some more the first time, while it is compiled.
+
+Exit codes: 0 done; 1 cannot run (named), 2 wrong call, 4 cannot write.
+"""
+
+Mode = Annotated[
+    str,
+    typer.Option(
+        "--mode", metavar="MODE",
+        help="'kappa 4', 'kappa 1', 'resistance', 'cathode' or 'none'.",
+    ),
+]  # fmt: skip
+Kappa = Annotated[
+    float | None, typer.Option("--kappa", min=0.0, help="Lithium bound per moved silicon.")
+]
+Phase = Annotated[
+    str | None,
+    typer.Option(
+        "--phase", metavar="PHASE",
+        help="What drives silicon: charge, discharge, both, rest, time, concentration, none.",
+    ),
+]  # fmt: skip
+StackText = Annotated[
+    str | None,
+    typer.Option(
+        "--stack", metavar="STACK",
+        help="Films, such as 'Si 50 nm [anode] | Li3PO4 2 um @ 2.2 g/cm^3 [electrolyte] | ...'.",
+    ),
+]  # fmt: skip
+Area = Annotated[
+    str | None, typer.Option("--area", metavar="AREA", help="Such as '1.75 cm^2'; the default.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")]
+
+
+def facts_verb(
+    mode: Mode = "kappa 4", kappa: Kappa = None, phase: Phase = None, stack: StackText = None,
+    area: Area = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Run the paper's protocol and compare statement by statement."""
+    from lidepth.mechanism.facts import facts
+
+    found = facts(_parameters(mode, kappa, phase, stack, area))
+    if as_json:
+        _echo({"mode": mode, "facts": _fact_rows(found), "failing": list(found.failing)})
+        return
+    _show_facts(found)
+
+
+def audit_verb(stack: StackText = None, area: Area = None, as_json: AsJson = False) -> None:
+    """Print the audit."""
+    from lidepth.mechanism.audit import audit
+
+    rows = [vars(row) for row in audit(_parameters("kappa 4", None, None, stack, area))]
+    if as_json:
+        _echo([_known(row) for row in rows])
+        return
+    for row in rows:
+        number = "" if math.isnan(row["value"]) else f": {row['value']:.4g} {row['unit']}"
+        printed = f"printed: {row['printed']}; " if row["printed"] else ""
+        _say(row["verdict"], f"{row['topic']}{number}", printed + row["remark"])
+
+
+def cell_verb(
+    cycles: Annotated[int, typer.Option(min=1, max=5000, help="How many cycles.")] = 364,
+    mode: Mode = "kappa 4", kappa: Kappa = None, phase: Phase = None, stack: StackText = None,
+    area: Area = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for results.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write into a folder that holds other files.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Run the model cell."""
+    from lidepth.mechanism.cell import Cell
+    from lidepth.mechanism.history import cycle_rows, run_protocol
+    from lidepth.mechanism.protocol import paper_protocol
+
+    cell = Cell(_parameters(mode, kappa, phase, stack, area))
+    history = run_protocol(cell, paper_protocol(cycles))
+    files = _write(out, history, force) if out is not None else []
+    rows = cycle_rows(history)
+    if as_json:
+        _echo({"mode": mode, "balance": history.balance(), "cycles": rows, "files": files})
+        return
+    columns = {
+        "cycle": "cycle", "capacity_uAh": "capacity\nµAh", "qe_uAh": "electrolyte\nµAh",
+        "qa_uAh": "residue\nµAh", "charged_x": "x\ncharged", "charged_y": "y\ncharged",
+        "interlayer_nm": "interlayer\nnm",
+    }  # fmt: skip
+    table = _table(*columns.values())
+    for row in rows:
+        if row["cycle"] in (1, 2, 5, 10, 30, 31, 100, 200, 250, 300, 350, 364, cycles):
+            _add(table, *(f"{row[name]:.4g}" for name in columns))
+    _print(table)
+    if out is not None:
+        typer.echo(f"numbers  {out / 'cell.csv'}, figures/")
+
+
+def _parameters(
+    mode: str, kappa: float | None, phase: str | None, stack: str | None, area: str | None
+) -> CellParameters:
+    from dataclasses import replace
+    from typing import cast
+
+    from lidepth.cli._errors import as_usage
+    from lidepth.mechanism import growth as laws
+    from lidepth.mechanism import modes
+    from lidepth.mechanism.parameters import CellParameters
+    from lidepth.model.stack import Stack
+    from lidepth.units import quantity
+
+    base = CellParameters()
+    with as_usage("--area"):
+        area_cm2 = base.area_cm2 if area is None else quantity(area, "cm^2")
+    with as_usage("--stack" if stack else "--area"):
+        if stack is not None:
+            base = CellParameters.from_stack(Stack.parse(stack), area_cm2)
+        base = replace(base, area_cm2=area_cm2)
+    with as_usage("--mode"):
+        found = modes.mode(mode, base)
+    changes: dict[str, Any] = {}
+    if kappa is not None:
+        changes["li_per_silicon"] = kappa
+    with as_usage("--phase"):
+        if phase is not None:
+            changes["phase"] = cast("laws.Phase", phase)
+        return replace(found, growth=replace(found.growth, **changes))
+
+
+def _fact_rows(found: Facts) -> list[dict[str, Any]]:
+    return [_known(vars(row) | {"verdict": row.verdict}) for row in found.rows]
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    """Numbers that JSON has no word for as null."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }
+
+
+def _show_facts(found: Facts) -> None:
+    for row in found.rows:
+        number = f"{row.value:.3g} {row.unit}" if math.isfinite(row.value) else "no number"
+        limits = f"accepted {row.low:g} to {row.high:g}: {row.reason}"
+        _say(row.verdict, f"{row.name}: {number}", f"{row.where}: {row.statement}; {limits}")
+    held = len(found.rows) - len(found.failing)
+    typer.echo(f"{held} of {len(found.rows)} hold. The limits are ours, the kinetics set by hand.")
+
+
+def _say(verdict: str, head: str, below: str) -> None:
+    """A verdict and what it is about, and in small print why, folded under it."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    colour = {"holds": "green", "agrees": "green", "does not hold": "red", "contradiction": "red"}
+    console = Console(highlight=False)
+    console.print(Text.assemble((f"{verdict:14s}", colour.get(verdict, "")), head))
+    console.print(Padding(Text(below, style="dim"), (0, 0, 0, 14)))
+
+
+def _write(out: Path, history: CellHistory, force: bool) -> list[str]:
+    from lidepth.cli._folder import result_folder
+    from lidepth.files.cell import write_cell_csv
+    from lidepth.show.save import save_cell
+
+    with result_folder(out, verb="mechanism", force=force) as folder:
+        write_cell_csv(folder / "cell.csv", history)
+        save_cell(history, folder / "figures")
+    return [str(out / name) for name in ("cell.csv", "figures")]
+
+
+def _table(*columns: str) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _add(table: Any, *cells: str) -> None:
+    from rich.markup import escape
+
+    table.add_row(*(escape(cell) for cell in cells), end_section=len(cells) == 5)
+
+
+def _print(table: Any) -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(table)
+
+
+def _echo(tree: Any) -> None:
+    typer.echo(json.dumps(tree, indent=2, ensure_ascii=False))
