@@ -148,9 +148,9 @@ def _spread_silicon(
 @_compiled
 def grow(p: Setup, silicon: Floats, now: Floats, dq: float, out: Floats, work: Work) -> float:
     """Advance the silicon in the electrolyte; returns its total added, uAh/cm2."""
-    supply = at.MOST_MOVED * p.film_uah - now[at.SILICON]
+    room = at.MOST_MOVED * p.film_uah - now[at.SILICON]
     out[:] = silicon
-    if dq <= 0.0 or supply <= 0.0:
+    if dq <= 0.0 or room <= 0.0:
         return float(now[at.SILICON])
     if p.law != at.DIFFUSION_LAW:
         wanted = reduced(p.law, p.growth_a, p.growth_s, p.growth_b, now[at.CLOCK] + dq)
@@ -162,8 +162,8 @@ def grow(p: Setup, silicon: Floats, now: Floats, dq: float, out: Floats, work: W
     left = 1.0 - now[at.SILICON] / p.film_uah
     inlet = 1.0 / (1.0 / (p.inlet * left) + 0.5 * p.width_nm[0] / p.growth_a)
     added = _spread_silicon(p, silicon, dq, inlet, 0.0, out, work)
-    if added > supply:
-        inflow = supply / (p.site_uah_nm * dq)
+    if added > room:
+        inflow = room / (p.site_uah_nm * dq)
         added = _spread_silicon(p, silicon, dq, 0.0, inflow, out, work)
     return float(now[at.SILICON] + added)
 
@@ -210,6 +210,18 @@ def _spread_lithium(
 
 
 @_compiled
+def supply(p: Setup, lithium: Floats, now: Floats, current: float, hours: float) -> float:
+    """Lithium that a step can bind: what passes, and what the film's surface can give.
+
+    The surface gives half of what it holds, and no faster than half of what diffusion brings.
+    """
+    left = 1.0 - now[at.SILICON] / p.film_uah
+    held = max(lithium[0], 0.0) / lithium.size * p.film_uah
+    per_h = _phi(p, lithium[0] / left) * 2.0 * lithium.size * p.film_uah / (left * p.film_nm**2)
+    return float(max(current * hours + 0.5 * min(held, per_h * hours), 0.0))
+
+
+@_compiled
 def one_step(
     p: Setup, lithium: Floats, silicon: Floats, now: Floats, current: float, hours: float,
     work: Work,
@@ -220,10 +232,8 @@ def one_step(
     dq = clock_step(p, now, current, hours)
     then[at.SILICON] = grow(p, silicon, now, dq, work.silicon, work)
     then[at.CLOCK] += dq
-    # Lithium is bound as far as there is some: what passes, and what the surface holds.
-    held = 0.5 * p.film_uah * max(lithium[0], 0.0) / lithium.size
     wanted = p.kappa * then[at.SILICON] - now[at.BOUND]
-    bound = min(max(wanted, 0.0), max(current * hours + held, 0.0))
+    bound = min(max(wanted, 0.0), supply(p, lithium, now, current, hours))
     then[at.BOUND] = now[at.BOUND] + bound
     inward = current - bound / hours
     left = 1.0 - then[at.SILICON] / p.film_uah

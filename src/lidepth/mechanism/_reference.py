@@ -119,9 +119,8 @@ def one_step(
     then[:] = now
     dq = plain["clock_step"](p, now, current, hours)
     then[at.SILICON], work.silicon[:] = grow(p, silicon, now, dq)
-    held = 0.5 * p.film_uah * max(float(lithium[0]), 0.0) / lithium.size
     wanted = max(p.kappa * then[at.SILICON] - now[at.BOUND], 0.0)
-    bound = min(wanted, max(current * hours + held, 0.0))
+    bound = min(wanted, plain["supply"](p, lithium, now, current, hours))
     inward = current - bound / hours
     left = 1.0 - then[at.SILICON] / p.film_uah
     work.lithium[:] = spread_lithium(p, lithium, left, inward, hours)

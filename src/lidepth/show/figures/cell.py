@@ -107,8 +107,8 @@ def cell_capacity(history: CellHistory) -> Drawing:
             "cycle": history.cycles, "throughput_mAh": through, "capacity_uAh": capacity, **drawn,
         },
         caption="Model cell. Above: discharge capacity. Below: lithium at the end of each "
-        "discharge. Left against the cycle, right against the charge that has passed on charging: a law of "
-        "growth shows its shape against what drives it.",
+        "discharge. Left against the cycle, right against the charge that has passed on charging: "
+        "a law of growth shows its shape against what drives it.",
     )  # fmt: skip
 
 
