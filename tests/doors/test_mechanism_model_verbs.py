@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("verb", ["facts", "audit", "cell"])
+@pytest.mark.parametrize("verb", ["facts", "audit", "modes", "cell"])
 def test_the_help_teaches(lidepth, verb: str):
     answer = lidepth("mechanism", verb, "--help")
     assert answer.exit_code == 0
@@ -52,6 +52,12 @@ def test_a_cell_is_run_drawn_and_written(lidepth, tmp_path: Path):
     again = lidepth("mechanism", "cell", "--cycles", "2", "--out", out)
     assert again.exit_code == 0
     assert "interlayer" in again.stdout
+
+
+def test_every_way_of_dying_is_told_apart(lidepth):
+    tree = json.loads(lidepth("mechanism", "modes", "--json").stdout)
+    assert {row["mode"] for row in tree} == {"kappa 4", "kappa 1", "resistance", "cathode", "none"}
+    assert "resistance" in lidepth("mechanism", "modes", "--area", "1.6 cm^2").stdout
 
 
 @pytest.mark.parametrize(

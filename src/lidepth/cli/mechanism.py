@@ -21,6 +21,7 @@ Test statements about how a cell ages, on a run or on a model of the cell.
                                    cathode stay whole, what is left in the anode
   lidepth mechanism facts          the paper's statements against a model cell
   lidepth mechanism audit          the paper's arithmetic, done again
+  lidepth mechanism modes          what tells one loss from another
   lidepth mechanism cell           run the model cell and draw what it does
 """
 
@@ -59,6 +60,7 @@ def root() -> None:
 
 app.command("facts", help=model.FACTS)(model.facts_verb)
 app.command("audit", help=model.AUDIT)(model.audit_verb)
+app.command("modes", help=model.MODES)(model.modes_verb)
 app.command("cell", help=model.CELL)(model.cell_verb)
 
 

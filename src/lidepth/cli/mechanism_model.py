@@ -1,4 +1,4 @@
-"""``lidepth mechanism facts | audit | cell``: the model cell, run and doubted."""
+"""``lidepth mechanism facts | audit | modes | cell``: the model cell, run and doubted."""
 
 from __future__ import annotations
 
@@ -79,6 +79,23 @@ A second or two, and some more the first time, while it is compiled.
 Exit codes: 0 done; 1 cannot run (named), 2 wrong call, 4 cannot write.
 """
 
+MODES = """
+Show what tells one way of losing capacity from another.
+
+\b
+Comes out:
+  a row per way (bound lithium with 4 or 1 Li per silicon, resistance, cathode
+  material, none): capacity left and x of the charged cathode at cycle 250, gain by
+  constant voltage at the end, change of normalised curves on charge and on
+  discharge from cycle 31 to 350, lithium in the electrolyte
+\b
+Examples:
+  lidepth mechanism modes
+  lidepth mechanism modes --area '1.57 cm^2' --json
+
+Exit codes: 0 done; 1 cannot run (named), 2 wrong call.
+"""
+
 Mode = Annotated[
     str,
     typer.Option(
@@ -135,6 +152,28 @@ def audit_verb(stack: StackText = None, area: Area = None, as_json: AsJson = Fal
         number = "" if math.isnan(row["value"]) else f": {row['value']:.4g} {row['unit']}"
         printed = f"printed: {row['printed']}; " if row["printed"] else ""
         _say(row["verdict"], f"{row['topic']}{number}", printed + row["remark"])
+
+
+def modes_verb(stack: StackText = None, area: Area = None, as_json: AsJson = False) -> None:
+    """Run every mode."""
+    from lidepth.mechanism import modes
+
+    base = _parameters("none", None, None, stack, area)
+    found = [modes.observe(name, base) for name in modes.MODES]
+    if as_json:
+        _echo([vars(one) for one in found])
+        return
+    table = _table(
+        "loss", "capacity\nleft", "x\ncharged", "CCCV\ngain %", "curves\nmV",
+        "electrolyte\n% of charge",
+    )  # fmt: skip
+    for one in found:
+        table.add_row(
+            one.mode, f"{one.capacity_left:.2f}", f"{one.charged_x:.3f}",
+            f"{100 * one.cccv_gain:.0f}", f"{one.charge_mv:.0f} / {one.discharge_mv:.0f}",
+            f"{100 * one.qe_share:.0f}",
+        )  # fmt: skip
+    _print(table)
 
 
 def cell_verb(
@@ -261,7 +300,7 @@ def _table(*columns: str) -> Any:
 def _add(table: Any, *cells: str) -> None:
     from rich.markup import escape
 
-    table.add_row(*(escape(cell) for cell in cells), end_section=len(cells) == 5)
+    table.add_row(*(escape(cell) for cell in cells))
 
 
 def _print(table: Any) -> None:

@@ -172,7 +172,7 @@ class Cell:
         self, state: CellState, *, current_ua: float | None = None,
         voltage_v: float | None = None, longest_s: float, until: float,
     ) -> Stretch:  # fmt: skip
-        """Hold a current until the voltage ``until``, or a voltage until |current| ``until``.
+        """Hold a current until the voltage ``until``, or a voltage until the size of the current is ``until``.
 
         nan: no limit but time.  ``until`` is in V or, for a held voltage, in uA.
         """

@@ -107,7 +107,7 @@ def _first_charge(h: CellHistory) -> Iterator[Fact]:
     yield _row(
         "storage", "three weeks at open circuit mix nothing", "results, Fig. 5", storage, "nm", 0,
         1,
-        "XPS and EDX would see some nm; saturated electrolyte is meant",
+        "in nm of saturated electrolyte: XPS and EDX would see some nm",
     )  # fmt: skip
 
 
