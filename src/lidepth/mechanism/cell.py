@@ -172,9 +172,9 @@ class Cell:
         self, state: CellState, *, current_ua: float | None = None,
         voltage_v: float | None = None, longest_s: float, until: float,
     ) -> Stretch:  # fmt: skip
-        """Hold a current until the voltage ``until``, or a voltage until the size of the current is ``until``.
+        """Hold a current until the voltage ``until``, or a voltage until a current.
 
-        nan: no limit but time.  ``until`` is in V or, for a held voltage, in uA.
+        ``until`` is in V or, for a held voltage, in uA of either sign; nan: no limit but time.
         """
         self._own(state)
         p, drive = self.parameters, self._driver

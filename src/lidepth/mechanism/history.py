@@ -101,7 +101,7 @@ class CellHistory:
         return (time - time[0]) / 3600.0, self.voltage_v[rows]
 
     def balance(self) -> float:
-        """Largest size of Qc - Qa - Qe of all rows and states, as a fraction of the cathode's lithium."""
+        """Largest size of Qc - Qa - Qe anywhere, as a fraction of the cathode's lithium."""
         full = self.parameters.cathode_uah_cm2 * self.parameters.area_cm2
         rows = np.abs(self.qc_uah - self.qa_uah - self.qe_uah).max()
         states = max(abs(s.qc_uah - s.qa_uah - s.qe_uah) for s in self.states)

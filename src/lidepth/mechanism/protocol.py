@@ -18,8 +18,8 @@ class Phase:
     """One held current or voltage.
 
     ``current_ua`` positive on charge, negative on discharge, zero at rest; or ``voltage_v``, held.
-    It ends at ``until_v`` (held current), when the current has fallen to ``until_ua`` (held voltage)
-    or after ``longest_s``, whichever comes first; nan and inf: never.
+    It ends at ``until_v`` (held current), when the current has fallen to ``until_ua`` (held
+    voltage) or after ``longest_s``, whichever comes first; nan and inf: never.
 
     Raises OutOfRange for a phase that cannot end or that contradicts its kind.
     """
