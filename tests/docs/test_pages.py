@@ -26,7 +26,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
 VERBS = (
     "analyze", "cycler", "import", "mechanism growth", "mechanism facts",
-    "mechanism audit", "mechanism modes", "mechanism cell", "plan", "simulate", "demo", "stopping",
+    "mechanism audit", "mechanism modes", "mechanism simulate",
+    "mechanism predict", "plan", "simulate", "demo", "stopping",
     "cite", "schema",
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""``lidepth mechanism facts | audit | cell`` for people and for machines."""
+"""``lidepth mechanism facts | audit | modes | simulate | predict`` for people and for machines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("verb", ["facts", "audit", "modes", "cell"])
+@pytest.mark.parametrize("verb", ["facts", "audit", "modes", "simulate", "predict"])
 def test_the_help_teaches(lidepth, verb: str):
     answer = lidepth("mechanism", verb, "--help")
     assert answer.exit_code == 0
@@ -40,7 +40,9 @@ def test_the_audit_follows_the_films(lidepth):
 
 def test_a_cell_is_run_drawn_and_written(lidepth, tmp_path: Path):
     out = tmp_path / "cell"
-    answer = lidepth("mechanism", "cell", "--cycles", "3", "--kappa", "0", "--out", out, "--json")
+    answer = lidepth(
+        "mechanism", "simulate", "--cycles", "3", "--kappa", "0", "--out", out, "--json"
+    )
     assert answer.exit_code == 0, answer.output
     tree = json.loads(answer.stdout)
     assert tree["balance"] < 1e-8
@@ -49,9 +51,22 @@ def test_a_cell_is_run_drawn_and_written(lidepth, tmp_path: Path):
     assert float(table[2]["capacity_uAh"]) == pytest.approx(tree["cycles"][2]["capacity_uAh"])
     drawn = {file.name for file in (out / "figures").iterdir()}
     assert {"cell_states.svg", "cell_curves.png", "cell_capacity.csv"} <= drawn
-    again = lidepth("mechanism", "cell", "--cycles", "2", "--out", out)
+    assert lidepth("mechanism", "simulate", "--animation").exit_code == 2
+    again = lidepth("mechanism", "simulate", "--cycles", "2", "--out", out)
     assert again.exit_code == 0
     assert "interlayer" in again.stdout
+
+
+def test_remedies_are_predicted_with_bands(lidepth, tmp_path: Path):
+    out = tmp_path / "outlook"
+    call = ("mechanism", "predict", "--cycles", "3", "--draws", "3", "--current", "20 uA")
+    tree = json.loads(lidepth(*call, "--out", out, "--json").stdout)
+    left = {one["name"]: one["qe_uAh"][2][-1] for one in tree["predictions"]}
+    assert left["as it is"] > 1.0 > left["protective layer"] == 0.0
+    assert {file.suffix for file in map(Path, tree["files"])} == {".csv", ".svg", ".png"}
+    assert all(Path(file).is_file() for file in tree["files"])
+    assert "not reached" in lidepth(*call).stdout
+    assert lidepth("mechanism", "predict", "--current", "20").exit_code == 2
 
 
 def test_every_way_of_dying_is_told_apart(lidepth):
@@ -68,6 +83,6 @@ def test_every_way_of_dying_is_told_apart(lidepth):
     ],
 )  # fmt: skip
 def test_wrong_calls_are_named(lidepth, wrong: tuple[str, str]):
-    answer = lidepth("mechanism", "cell", "--cycles", "1", *wrong)
+    answer = lidepth("mechanism", "simulate", "--cycles", "1", *wrong)
     assert answer.exit_code == 2, answer.output
     assert wrong[0] in answer.stderr

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from lidepth.mechanism.cell import Cell
 from lidepth.mechanism.history import CellHistory, run_protocol
 from lidepth.mechanism.protocol import Phase, Protocol, paper_protocol
+from lidepth.show.animation import chosen_cycles, save_animation
 from lidepth.show.drawing import NothingToDraw
 from lidepth.show.figures.cell import CELL, cell_capacity, cell_curves, cell_states, state_times
 
@@ -68,3 +71,17 @@ def test_without_a_whole_cycle_there_is_nothing_to_draw() -> None:
             draw(history)
     with pytest.raises(NothingToDraw, match="cycle 9"):
         state_times(history, 9)
+
+
+def test_the_animation_has_a_frame_per_chosen_cycle(history: CellHistory, tmp_path: Path) -> None:
+    from PIL import Image
+
+    assert chosen_cycles(history).tolist() == [1, 2, 3]
+    file = save_animation(history, tmp_path / "cell.gif", [1, 3])
+    with Image.open(file) as picture:
+        assert picture.n_frames == 2
+        assert picture.size == (710, 280)
+        first = np.asarray(picture.convert("RGB"))
+        picture.seek(1)
+        assert not np.array_equal(first, np.asarray(picture.convert("RGB")))
+    assert {entry.name for entry in tmp_path.iterdir()} == {"cell.gif"}

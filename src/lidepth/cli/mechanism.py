@@ -22,7 +22,8 @@ Test statements about how a cell ages, on a run or on a model of the cell.
   lidepth mechanism facts          the paper's statements against a model cell
   lidepth mechanism audit          the paper's arithmetic, done again
   lidepth mechanism modes          what tells one loss from another
-  lidepth mechanism cell           run the model cell and draw what it does
+  lidepth mechanism simulate       run the model cell and draw what it does
+  lidepth mechanism predict        capacity to come, and what remedies would do
 """
 
 GROWTH = """
@@ -61,7 +62,8 @@ def root() -> None:
 app.command("facts", help=model.FACTS)(model.facts_verb)
 app.command("audit", help=model.AUDIT)(model.audit_verb)
 app.command("modes", help=model.MODES)(model.modes_verb)
-app.command("cell", help=model.CELL)(model.cell_verb)
+app.command("simulate", help=model.SIMULATE)(model.simulate_verb)
+app.command("predict", help=model.PREDICT)(model.predict_verb)
 
 
 @app.command("growth", help=GROWTH)

@@ -1,7 +1,7 @@
 """What the model cell will do: capacity to come with bands, and the paper's own remedies tried.
 
-A prediction is as good as the parameters it is given.  ``spread`` draws them about one cell by stated
-uncertainties; a fit's samples go into ``predict`` in the same way.
+A prediction is as good as the parameters it is given.  ``spread`` draws them about one cell by
+stated uncertainties; a fit's samples go into ``predict`` in the same way.
 """
 
 from __future__ import annotations

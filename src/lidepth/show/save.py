@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lidepth.errors import StoreError
 from lidepth.mechanism.history import CellHistory
+from lidepth.mechanism.predict import Prediction
 from lidepth.model.electrochemistry import Electrochemistry
 from lidepth.model.ledger import Ledger
 from lidepth.model.mechanism import Mechanism
@@ -19,6 +20,7 @@ from lidepth.show.drawing import Drawing, NothingToDraw
 from lidepth.show.figures import CYCLING, FIGURES, TAKES_TRUTH
 from lidepth.show.figures.cell import CELL
 from lidepth.show.figures.mechanism import MECHANISM
+from lidepth.show.figures.prediction import prediction
 
 Progress = Callable[[str, int, int], None]
 """Called with a figure's name, its number from 1 and how many there are."""
@@ -92,6 +94,14 @@ def save_cell(history: CellHistory, folder: Path) -> tuple[Path, ...]:
     Raises StoreError when the folder or a file cannot be written.
     """
     return _save_all([partial(draw, history) for draw in CELL], folder)
+
+
+def save_prediction(found: Sequence[Prediction], folder: Path) -> tuple[Path, ...]:
+    """Write the figure of a prediction; its numbers hold every cycle.
+
+    Raises StoreError when the folder or a file cannot be written.
+    """
+    return _save_all([partial(prediction, found)], folder)
 
 
 def _save_all(draws: Sequence[Callable[[], Drawing]], folder: Path) -> tuple[Path, ...]:
