@@ -15,7 +15,7 @@ from lidepth.errors import BadInput, NotConverged, OutOfRange, UsageError
 from lidepth.mechanism import _setup as at
 from lidepth.mechanism.cell import Cell, CellState
 from lidepth.mechanism.depth import profile_of, silicon_by_depth
-from lidepth.mechanism.growth import InterlayerDiffusion
+from lidepth.mechanism.growth import InterlayerDiffusion, ReducedLaw
 from lidepth.mechanism.history import CellHistory, run_protocol
 from lidepth.mechanism.ocv import LICOO2, SILICON, OpenCircuit
 from lidepth.mechanism.parameters import UAH_PER_1E15, CellParameters
@@ -236,6 +236,12 @@ def test_a_stack_gives_the_same_films() -> None:
     assert (p.electrolyte_nm, p.electrolyte_g_cm3, p.area_cm2) == (1000.0, 2.2, 1.5)
 
 
+def test_films_of_other_materials_are_refused() -> None:
+    other = "Ge 50 nm [anode] | Li3PO4 2 um @ 2.2 g/cm^3 [electrolyte]"
+    with pytest.raises(BadInput, match="the anode is Ge"):
+        CellParameters.from_stack(Stack.parse(other), 1.5)
+
+
 def test_the_inventories_are_those_of_the_elements() -> None:
     p = CellParameters()
     # 2.33 g/cm3 / 28.085 g/mol * 26.801 Ah/mol * 50 nm, and the same for LiCoO2 and Li3PO4.
@@ -279,6 +285,16 @@ def test_protocols_that_cannot_end_are_refused() -> None:
         Protocol(phases=())
     with pytest.raises(OutOfRange, match=r"never reaches 9 V.*more lithium than the cathode's 133"):
         run_protocol(Cell(), Protocol.of([cycle(1, 10.0, charge_v=9.0)]))
+
+
+def test_a_held_voltage_that_growth_feeds_for_ever_is_refused_with_the_arithmetic() -> None:
+    growth = ReducedLaw(
+        law="power", exponent=1.0, scale_uah_cm2=2000.0, phase="time", li_per_silicon=10.0
+    )
+    with pytest.raises(OutOfRange, match=r"never falls to 0\.01 uA.*growth alone takes"):
+        run_protocol(
+            Cell(CellParameters(growth=growth)), Protocol.of([cycle(1, 10.0, hold_until_ua=0.01)])
+        )
 
 
 def test_currents_beyond_the_cell_are_refused_with_the_arithmetic() -> None:

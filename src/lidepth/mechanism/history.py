@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,7 @@ from lidepth.mechanism.protocol import Kind, Phase, Protocol
 from lidepth.model._arrays import readonly
 
 Floats = NDArray[np.float64]
+_HELD_S = 1000.0 * 3600.0  # a held voltage that has not settled by then never does
 _NOTHING_S = 1.0  # a first charge or discharge that is over sooner did not happen
 
 
@@ -163,36 +164,57 @@ def run_protocol(cell: Cell, protocol: Protocol, state: CellState | None = None)
 
 
 def _bounded(cell: Cell, phase: Phase) -> Phase:
-    """A held current that outlasts all the lithium there is will never meet its cut-off."""
-    if not phase.current_ua or math.isfinite(phase.longest_s):
+    """Give a phase that only a limit would end a time after which the limit is never met.
+
+    At a current: when more lithium than there is would have passed; at a voltage: ``_HELD_S``.
+    """
+    if math.isfinite(phase.longest_s):
         return phase
+    if not phase.current_ua:
+        return replace(phase, longest_s=_HELD_S)
     p = cell.parameters
     longest = 1.02 * p.cathode_uah_cm2 * p.area_cm2 / abs(phase.current_ua) * 3600.0
-    return Phase(**{**vars(phase), "longest_s": longest})
+    return replace(phase, longest_s=longest)
 
 
 def _check(cell: Cell, phase: Phase, before: CellState, found: Stretch) -> None:
-    p, current = cell.parameters, phase.current_ua
-    if not current:
-        return
-    after = found.state
+    after, current = found.state, phase.current_ua
     if not found.reached and math.isinf(phase.longest_s):
-        raise OutOfRange(
-            f"the {phase.kind} of cycle {phase.cycle} never reaches {phase.until_v:g} V: after "
-            f"{abs(after.qc_uah - before.qc_uah):.4g} uAh, more lithium than the cathode's "
-            f"{p.cathode_uah_cm2 * p.area_cm2:.4g} uAh, it is at {after.voltage_v:.3g} V",
-            where="protocol", expected="a cut-off that the cell reaches",
+        raise _never(cell.parameters, phase, before, after)
+    at_once = found.reached and after.time_s - before.time_s < _NOTHING_S
+    if current and at_once and phase.cycle == 1:
+        raise _at_once(cell.parameters, phase, current, before)
+
+
+def _never(p: CellParameters, phase: Phase, before: CellState, after: CellState) -> OutOfRange:
+    moved = abs(after.qc_uah - before.qc_uah)
+    if phase.voltage_v is not None:
+        return OutOfRange(
+            f"the current of the {phase.kind} of cycle {phase.cycle} never falls to "
+            f"{phase.until_ua:g} uA: after {_HELD_S / 3600.0:g} h at {phase.voltage_v:g} V it is "
+            f"{after.current_ua:.3g} uA, of which growth alone takes "
+            f"{(after.qe_uah - before.qe_uah) / _HELD_S * 3600.0:.3g}",
+            where="protocol", expected="a cut-off current above what growth takes",
         )  # fmt: skip
-    if found.reached and phase.cycle == 1 and after.time_s - before.time_s < _NOTHING_S:
-        drop = abs(current) / p.area_cm2 * p.resistance_ohm_cm2 * 1e-6
-        raise OutOfRange(
-            f"the {phase.kind} of cycle 1 at {current:g} uA is over before it begins: the cell "
-            f"rests at {before.voltage_v:.3g} V, and {abs(current) / p.area_cm2:.4g} uA/cm2 times "
-            f"{p.resistance_ohm_cm2:g} ohm cm2 alone is {drop:.3g} V; the limit is "
-            f"{phase.until_v:g} V", where="protocol",
-            expected="a current that the cell carries, and cut-offs around its voltage",
-            remedy="a smaller current or wider cut-offs",
-        )  # fmt: skip
+    return OutOfRange(
+        f"the {phase.kind} of cycle {phase.cycle} never reaches {phase.until_v:g} V: after "
+        f"{moved:.4g} uAh, more lithium than the cathode's {p.cathode_uah_cm2 * p.area_cm2:.4g} "
+        f"uAh, it is at {after.voltage_v:.3g} V",
+        where="protocol", expected="a cut-off that the cell reaches",
+    )  # fmt: skip
+
+
+def _at_once(p: CellParameters, phase: Phase, current: float, before: CellState) -> OutOfRange:
+    density = abs(current) / p.area_cm2
+    return OutOfRange(
+        f"the {phase.kind} of cycle 1 at {current:g} uA is over before it begins: the cell rests "
+        f"at {before.voltage_v:.3g} V, and {density:.4g} uA/cm2 times {p.resistance_ohm_cm2:g} ohm "
+        f"cm2 alone is {density * p.resistance_ohm_cm2 * 1e-6:.3g} V; the limit is "
+        f"{phase.until_v:g} V",
+        where="protocol",
+        expected="a current that the cell carries, and cut-offs around its voltage",
+        remedy="a smaller current or wider cut-offs",
+    )  # fmt: skip
 
 
 def _history(

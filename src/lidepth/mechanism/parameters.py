@@ -15,13 +15,14 @@ from lidepth.errors import BadInput, OutOfRange
 from lidepth.mechanism import _setup as at
 from lidepth.mechanism.growth import LAWS, PHASES, Growth, InterlayerDiffusion, ReducedLaw
 from lidepth.mechanism.ocv import LICOO2, SILICON, OpenCircuit
-from lidepth.model.material import Material
+from lidepth.model.material import Material, parse_formula
 from lidepth.model.stack import Layer, Role, Stack
 
 Floats = NDArray[np.float64]
 GAS_OVER_FARADAY_V_K = 8.617333262e-5  # k/e, CODATA 2018
 UAH_PER_1E15 = 1e15 / LI_ATOMS_PER_UAH
 """Charge of 1e15 atoms, one electron each, in uAh."""
+_MADE_OF: dict[Role, str] = {"anode": "Si", "electrolyte": "Li3PO4", "cathode": "LiCoO2"}
 _POSITIVE = (
     "area_cm2", "silicon_nm", "silicon_g_cm3", "electrolyte_nm", "electrolyte_g_cm3", "cathode_nm",
     "cathode_g_cm3", "silicon_diffusivity_cm2_s", "silicon_decades", "anode_exchange_ua_cm2",
@@ -113,13 +114,21 @@ class CellParameters:
 
     @classmethod
     def from_stack(cls, stack: Stack, area_cm2: float, **changes: Any) -> CellParameters:
-        """Take thicknesses and densities from the layers with roles of a stack."""
+        """Take thicknesses and densities from the layers with roles of a stack.
+
+        Raises BadInput where a film is of another material than the model's.
+        """
         films: dict[str, Any] = {}
         named: tuple[tuple[Role, str], ...] = (
             ("anode", "silicon"), ("electrolyte", "electrolyte"), ("cathode", "cathode"),
         )  # fmt: skip
         for role, name in named:
             layer = stack.layer(role)
+            if dict(layer.material.composition) != dict(parse_formula(_MADE_OF[role])):
+                raise BadInput(
+                    f"the {role} is {layer.material.name}", where="cell",
+                    expected=f"{_MADE_OF[role]}: this model knows no other",
+                )  # fmt: skip
             films |= {
                 f"{name}_nm": layer.thickness_nm,
                 f"{name}_g_cm3": layer.material.density_g_cm3,
