@@ -291,9 +291,9 @@ def test_a_held_voltage_that_growth_feeds_for_ever_is_refused_with_the_arithmeti
     growth = ReducedLaw(
         law="power", exponent=1.0, scale_uah_cm2=2000.0, phase="time", li_per_silicon=10.0
     )
-    with pytest.raises(OutOfRange, match=r"never falls to 0\.01 uA.*growth alone takes"):
+    with pytest.raises(OutOfRange, match=r"never falls to 0\.005 uA.*growth alone takes"):
         run_protocol(
-            Cell(CellParameters(growth=growth)), Protocol.of([cycle(1, 10.0, hold_until_ua=0.01)])
+            Cell(CellParameters(growth=growth)), Protocol.of([cycle(1, 10.0, hold_until_ua=0.005)])
         )
 
 
