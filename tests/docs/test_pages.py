@@ -25,7 +25,9 @@ from lidepth.show.figures.mechanism import MECHANISM
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
 VERBS = (
-    "analyze", "cycler", "import", "mechanism growth", "plan", "simulate", "demo", "stopping",
+    "analyze", "cycler", "import", "mechanism growth", "mechanism facts",
+    "mechanism audit", "mechanism modes", "mechanism simulate",
+    "mechanism predict", "plan", "simulate", "demo", "stopping",
     "cite", "schema",
 )  # fmt: skip
 

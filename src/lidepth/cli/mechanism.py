@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lidepth.cli import mechanism_model as model
+
 if TYPE_CHECKING:
     from lidepth.model.mechanism import Mechanism
 
 HELP = """
-Test statements about how a cell ages.
+Test statements about how a cell ages, on a run or on a model of the cell.
 
 \b
   lidepth mechanism growth RUN     when does the interlayer grow, does the
                                    cathode stay whole, what is left in the anode
+  lidepth mechanism facts          the paper's statements against a model cell
+  lidepth mechanism audit          the paper's arithmetic, done again
+  lidepth mechanism modes          what tells one loss from another
+  lidepth mechanism simulate       run the model cell and draw what it does
+  lidepth mechanism predict        capacity to come, and what remedies would do
 """
 
 GROWTH = """
@@ -50,6 +57,13 @@ app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode="rich")
 @app.callback()
 def root() -> None:
     """Test statements about how a cell ages."""
+
+
+app.command("facts", help=model.FACTS)(model.facts_verb)
+app.command("audit", help=model.AUDIT)(model.audit_verb)
+app.command("modes", help=model.MODES)(model.modes_verb)
+app.command("simulate", help=model.SIMULATE)(model.simulate_verb)
+app.command("predict", help=model.PREDICT)(model.predict_verb)
 
 
 @app.command("growth", help=GROWTH)

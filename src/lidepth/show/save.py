@@ -10,13 +10,17 @@ from functools import partial
 from pathlib import Path
 
 from lidepth.errors import StoreError
+from lidepth.mechanism.history import CellHistory
+from lidepth.mechanism.predict import Prediction
 from lidepth.model.electrochemistry import Electrochemistry
 from lidepth.model.ledger import Ledger
 from lidepth.model.mechanism import Mechanism
 from lidepth.model.result import Analysis
 from lidepth.show.drawing import Drawing, NothingToDraw
 from lidepth.show.figures import CYCLING, FIGURES, TAKES_TRUTH
+from lidepth.show.figures.cell import CELL
 from lidepth.show.figures.mechanism import MECHANISM
+from lidepth.show.figures.prediction import prediction
 
 Progress = Callable[[str, int, int], None]
 """Called with a figure's name, its number from 1 and how many there are."""
@@ -82,6 +86,22 @@ def save_mechanism(found: Mechanism, folder: Path) -> tuple[Path, ...]:
     Raises StoreError when the folder or a file cannot be written.
     """
     return _save_all([partial(draw, found) for draw in MECHANISM], folder)
+
+
+def save_cell(history: CellHistory, folder: Path) -> tuple[Path, ...]:
+    """Write the figures of a model cell; what has no data is left out.
+
+    Raises StoreError when the folder or a file cannot be written.
+    """
+    return _save_all([partial(draw, history) for draw in CELL], folder)
+
+
+def save_prediction(found: Sequence[Prediction], folder: Path) -> tuple[Path, ...]:
+    """Write the figure of a prediction; its numbers hold every cycle.
+
+    Raises StoreError when the folder or a file cannot be written.
+    """
+    return _save_all([partial(prediction, found)], folder)
 
 
 def _save_all(draws: Sequence[Callable[[], Drawing]], folder: Path) -> tuple[Path, ...]:
