@@ -1,7 +1,7 @@
 """Where along a campaign the model is carried through, and which spectra lie between two places.
 
 Every half cycle has a few anchors.  Late in a long campaign one cycle is like the next: only every
-fourth has anchors, and the spectra of the others are placed where the nearest cycle that has was in
+eighth has anchors, and the spectra of the others are placed where the nearest cycle that has was in
 the same phase.  That costs nothing to first order, for each spectrum is linearised about the place
 it is given, at a state within a per cent of the charge of its own.
 """
@@ -24,7 +24,7 @@ _PER_FIRST_CHARGE = 3.0  # anchors; against eight: below 0.1 % of the first char
 _LATE = 60.0  # first charges moved, beyond which half as many will do
 _IDLE_DAYS = 2.0  # at rest, per anchor
 _EARLY_CYCLES = 30  # all of them have anchors
-_EVERY = 4  # one of so many later ones has
+_EVERY = 8  # one of so many later ones has
 
 
 @dataclass(frozen=True, kw_only=True)

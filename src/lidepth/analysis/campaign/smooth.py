@@ -55,6 +55,7 @@ Floats = NDArray[np.float64]
 _MOST_PASSES = 6
 _SETTLED = 0.3  # standard errors that no anchor may move any more: what is left is of second order
 _RELAXED = 0.6
+_INTERPOLATED = 1e-3  # of the first charge: what interpolation between anchors is good to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,15 +258,27 @@ def starting_point(campaign: Campaign, inversion: Inversion) -> tuple[Floats, Fl
 
 
 def _largest_move(campaign: Campaign, track: Track, states: Floats, shared: Floats) -> float:
-    """Largest move of the lithium per region and of the moved silicon, in standard errors."""
-    rows, slack = campaign.cell.regions
-    watched = np.vstack([rows, np.eye(campaign.cell.size)[[OFFSET, SILICON]]])
-    theirs = np.vstack([slack, np.zeros((2, shared.size))])
-    largest = 0.0
+    """Largest move of the contents (uAh), energy offset and moved silicon, in standard errors.
+
+    Contents that move by less than the interpolation between anchors is good to count as settled,
+    however small their error.  In uAh, for flux and electrode area creep together along a valley
+    in which no charge changes.
+    """
+    cell, first_uah = campaign.cell, campaign.moments.first_uah
+    rows, slack = cell.regions
+    area = cell.place("area")
+    left = 1.0 - float(track.shared[area])
+    per_uah = cell.per_uah * left
+    watched = np.vstack([rows / per_uah, np.eye(cell.size)[[OFFSET, SILICON]]])
+    theirs = np.vstack([slack / per_uah, np.zeros((2, shared.size))])
+    least = np.array([*(3 * [_INTERPOLATED * first_uah / _SETTLED]), 0.0, 0.0])
+    largest, found = 0.0, track.states
     for place, move in zip(campaign.anchors, states, strict=True):
-        lever = watched @ track.lever[place] + theirs
+        own = theirs.copy()
+        own[:3, area] += (watched @ found[place] + theirs @ track.shared)[:3] / left
+        lever = watched @ track.lever[place] + own
         variance = watched @ track.covariance[place] @ watched.T
         variance += lever @ track.shared_covariance @ lever.T
-        size = np.abs(watched @ move + theirs @ shared) / np.sqrt(np.diag(variance))
-        largest = max(largest, float(size.max()))
+        error = np.maximum(np.sqrt(np.diag(variance)), least)
+        largest = max(largest, float(np.max(np.abs(watched @ move + own @ shared) / error)))
     return largest
