@@ -108,7 +108,10 @@ def test_a_campaign_of_22_thousand_spectra_is_known_to_a_per_cent() -> None:
     )  # fmt: skip
     assert len(track) > 22_000
     assert np.all(found.rmse <= [1.0, 1.2, 0.6]), found.rmse
-    assert np.all(found.in_68 >= 0.60), found.in_68
+    # The cathode's error is one number, the charge lost on both halves, shared by all spectra: of
+    # one campaign its 68 % interval holds all or none.  40 campaigns are in the coverage study.
+    assert np.all(found.in_68[:2] >= 0.60), found.in_68
+    assert found.in_95[2] >= 0.95, found.in_95
 
 
 def test_drifts_of_beam_scale_and_charge_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
