@@ -72,7 +72,7 @@ def test_everything_imported_is_a_declared_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     needed = [*project["dependencies"]]
-    kinds = ("lunasrim", "neware", "arbin", "dask", "evidence")
+    kinds = ("lunasrim", "neware", "arbin", "dask", "evidence", "pybamm")
     needed += [line for name in kinds for line in extras[name]]
     names = [re.split(r"[<>=~\[; ]", line)[0].lower() for line in needed]
     declared = {MODULE_OF.get(name, name) for name in names} | {"lidepth"}
