@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +22,6 @@ from lidepth.analysis.calibrate import Calibrated, calibrate
 from lidepth.analysis.campaign.live import LiveFilter
 from lidepth.analysis.campaign.rows import smooth_ledger
 from lidepth.analysis.campaign.smooth import Campaign, campaign_of, smooth
-from lidepth.analysis.campaign.timetable import Moments
 from lidepth.analysis.forward import region_rows
 from lidepth.analysis.invert import Inversion, invert, untie, whole_states
 from lidepth.analysis.reduce import Reduction, reduce_run
@@ -112,7 +111,7 @@ def live_row(size: Size) -> list[Line]:
     all_of, campaign = made(size), smoothing(size)
     live, spent, found = LiveFilter(campaign), [], []
     for count in range(1, min(size.live, len(campaign.moments)) + 1):
-        moments = first_of(campaign.moments, count)
+        moments = campaign.moments.first(count)
         start = time.perf_counter()
         found += live.take(moments, campaign.spectra)
         spent.append(time.perf_counter() - start)
@@ -135,15 +134,6 @@ def smoothing(size: Size) -> Campaign:
     """The campaign ready for filter and smoother."""
     all_of = made(size)
     return campaign_of(all_of.virtual.run, all_of.reduction, all_of.calibrated)
-
-
-def first_of(moments: Moments, count: int) -> Moments:
-    """The first moments of a run."""
-    return replace(
-        moments, rows=moments.rows[:count], time_s=moments.time_s[:count],
-        charge_uah=moments.charge_uah[:count], passed_uah=moments.passed_uah[:count],
-        rounding_uah2=moments.rounding_uah2[:count],
-    )  # fmt: skip
 
 
 def report_row(size: Size) -> list[Line]:

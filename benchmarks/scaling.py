@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.campaign import first_of, made, smoothing
+from benchmarks.campaign import made, smoothing
 from benchmarks.common import Size, contest
 from lidepth.analysis.campaign.anchoring import Anchoring
 from lidepth.analysis.campaign.linear import Spectra
@@ -94,7 +94,7 @@ def _part(campaign: Campaign, count: int) -> Campaign:
     )  # fmt: skip
     anchors = campaign.anchors[campaign.anchors < count - 1]
     return replace(
-        campaign, moments=first_of(campaign.moments, count), spectra=spectra,
+        campaign, moments=campaign.moments.first(count), spectra=spectra,
         steps=campaign.steps[:count],
         anchoring=Anchoring(
             rows=np.append(anchors, count - 1), place=campaign.anchoring.place[:count]

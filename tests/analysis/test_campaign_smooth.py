@@ -135,19 +135,11 @@ def test_the_live_filter_ends_where_the_filter_of_the_whole_run_ends(
     assert np.all(apart < 0.5 * points[-1].std_uah)
 
 
-def first_of(moments: Moments, count: int) -> Moments:
-    return replace(
-        moments, rows=moments.rows[:count], time_s=moments.time_s[:count],
-        charge_uah=moments.charge_uah[:count], passed_uah=moments.passed_uah[:count],
-        rounding_uah2=moments.rounding_uah2[:count],
-    )  # fmt: skip
-
-
 def test_the_live_filter_takes_spectra_as_they_come(campaign: Campaign) -> None:
     """In two portions as at once."""
     half, most = 10, 20
     once, twice = LiveFilter(campaign), LiveFilter(campaign)
-    moments, early = first_of(campaign.moments, most), first_of(campaign.moments, half)
+    moments, early = campaign.moments.first(most), campaign.moments.first(half)
     first = twice.take(early, campaign.spectra)
     points = [*first, *twice.take(moments, campaign.spectra)]
     whole = once.take(moments, campaign.spectra)

@@ -73,7 +73,7 @@ def reduce_run(run: Run, ranges: Sequence[tuple[float, float]] = ()) -> Reductio
             expected="spectra taken before the first current, with the beam on",
             remedy='say which spectra show the fresh cell, such as data.pristine: "START .. STOP"',
         )
-    track = _track(run)
+    track = drift_track(run)
     pristine = _sum(run, first, "pristine", 0, track)
     states, missing = [], []
     for number, step in enumerate(steps):
@@ -115,7 +115,7 @@ def _cycle_at(steps: Sequence[Step], time_s: float) -> int:
     return max((step.cycle for step in steps if step.start_s <= time_s), default=0)
 
 
-def _track(run: Run) -> ScaleTrack | None:
+def drift_track(run: Run) -> ScaleTrack | None:
     """The energy scale along the run, where a spectrum that is used is flagged for a drift."""
     moved = (run.series.flags & int(Quality.GAIN_DRIFT)) != 0
     if not np.any(moved & run.series.usable):
@@ -172,8 +172,7 @@ def _throughput(log: CyclerLog | None, run: Run, state: StateSpectrum) -> float:
     if log is None:
         return np.nan
     time = log.seconds(run.series.origin)
-    moved = np.concatenate([[0.0], np.cumsum(np.abs(log.current_ua[:-1]) * np.diff(time))])
-    return float(np.interp(state.time_s, time, moved)) / 3600.0
+    return float(np.interp(state.time_s, time, log.passed_uah))
 
 
 def analysed_bins(channels: int, *, gain_kev: float, fwhm_kev: float) -> tuple[int, Floats]:

@@ -65,8 +65,16 @@ class CyclerLog:
     @property
     def charge_uah(self) -> NDArray[np.float64]:
         """Net charge passed before each row, charge positive, in uAh; shape (n,)."""
+        return self._added_up(self.current_ua)
+
+    @property
+    def passed_uah(self) -> NDArray[np.float64]:
+        """Charge passed either way before each row, in uAh; shape (n,)."""
+        return self._added_up(np.abs(self.current_ua))
+
+    def _added_up(self, current_ua: NDArray[np.float64]) -> NDArray[np.float64]:
         hours = np.diff(self.time.astype(np.int64)) / 3.6e12
-        return np.concatenate([[0.0], np.cumsum(self.current_ua[:-1] * hours)])
+        return np.concatenate([[0.0], np.cumsum(current_ua[:-1] * hours)])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,6 +80,28 @@ class CellModel:
         shared[0, self.place("slack")] = 1.0
         return state, shared
 
+    def rows_per_uah(self, shared: Floats) -> tuple[Floats, Floats]:
+        """``regions`` in uAh of the whole cell, on the electrode area of ``shared`` (p,)."""
+        per_uah = self.per_uah * (1.0 - float(shared[self.place("area")]))
+        rows, slack = self.regions
+        return rows / per_uah, slack / per_uah
+
+    def contents_uah(self, shared: Floats, states: Floats) -> Floats:
+        """Anode, electrolyte and cathode of ``states`` (..., n), whole cell; (..., 3)."""
+        rows, slack = self.rows_per_uah(shared)
+        return np.asarray(states @ rows.T + slack @ shared)
+
+    def contents_levers(self, shared: Floats, lever: Floats, contents_uah: Floats) -> Floats:
+        """How ``contents_uah`` (3,) move with the shared parameters; (3, p).
+
+        ``lever`` (n, p) is how their state does.
+        """
+        rows, slack = self.rows_per_uah(shared)
+        area = self.place("area")
+        levers = rows @ lever + slack
+        levers[:, area] += contents_uah / (1.0 - shared[area])
+        return np.asarray(levers)
+
     def whole(self, shared: Floats, state: Floats) -> tuple[Floats, Floats]:
         """Shared and state vector as the forward model reads them."""
         vector = np.zeros(self.forward.state_size)
@@ -92,27 +114,20 @@ class CellModel:
 
     def expected(self, shared: Floats, setting: Setting, state: Floats) -> Floats:
         """Expected counts per bin; (bins,)."""
-        return self.forward.predict(*self._arranged(shared, setting, state)).total
-
-    def _arranged(
-        self, shared: Floats, setting: Setting, state: Floats
-    ) -> tuple[Floats, Setting, Floats]:
         both, vector = self.whole(shared, state)
-        return both, setting, vector
+        return self.forward.predict(both, setting, vector).total
 
     def linearised(
-        self, shared: Floats, setting: Setting, state: Floats, *, with_shared: bool = True
+        self, shared: Floats, setting: Setting, state: Floats
     ) -> tuple[Floats, Floats, Floats, Floats]:
         """Expected counts (bins,), their derivatives by state (bins, n) and shared (bins, p).
 
         Last, the particles alone (bins,): the derivative by the logarithm of the beam.
         """
-        both, _, vector = self._arranged(shared, setting, state)
+        both, vector = self.whole(shared, state)
         at = self.forward.predict(both, setting, vector)
         by_state = self.forward.state_jacobian(both, setting, vector, at)
-        columns = np.zeros((at.total.size, both.size))
-        if with_shared:
-            columns = shared_jacobian(self.forward, both, setting, vector, at, by_state)
+        columns = shared_jacobian(self.forward, both, setting, vector, at, by_state)
         rows, slack = self.regions
         mine = np.zeros((at.total.size, self.size))
         mine[:, [FLUX, OFFSET, BACK]] = by_state[
@@ -130,7 +145,7 @@ class CellModel:
 
         In closed form: 0.3 % off, which is enough where the shared parameters are held.
         """
-        both, _, vector = self._arranged(shared, setting, state)
+        both, vector = self.whole(shared, state)
         model = self.forward
         at = model.predict(both, setting, vector)
         anode, cathode, hats = model.lithium_maps

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -169,12 +170,30 @@ class Track:
         lever = self.lever[place]
         return np.asarray(self.covariance[place] + lever @ self.shared_covariance @ lever.T)
 
-    def between(self, earlier: int, later: int) -> Floats:
-        """Covariance of two states given the shared parameters; (n, n), smoothed tracks only."""
-        product = self.covariance[later]
-        for place in range(later - 1, earlier - 1, -1):
-            product = self.gain[place] @ product
-        return np.asarray(product)
+    def joint(self, places: Sequence[int], rows: Floats) -> Floats:
+        """Covariance of ``rows`` (r, n) @ states given the shared parameters; (m, r, m, r).
+
+        ``places`` (m,) number the states, in any order; of smoothed tracks only.
+        """
+        m, (r, n) = len(places), rows.shape
+        matrix = np.empty((m, r, m, r))
+        order = np.argsort(places, kind="stable").tolist()
+        ways = [self._way(places[i], places[j]) for i, j in pairwise(order)]
+        for first, i in enumerate(order):
+            through = np.eye(n)
+            for step, j in enumerate(order[first:], start=first):
+                if step > first:
+                    through = through @ ways[step - 1]
+                block = rows @ through @ self.covariance[places[j]] @ rows.T
+                matrix[i, :, j], matrix[j, :, i] = block, block.T
+        return matrix
+
+    def _way(self, earlier: int, later: int) -> Floats:
+        """How a state follows a later one; (n, n)."""
+        through = np.eye(self.mean.shape[1])
+        for place in range(earlier, later):
+            through = through @ self.gain[place]
+        return through
 
 
 def filter_chain(

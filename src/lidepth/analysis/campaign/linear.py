@@ -21,12 +21,11 @@ from lidepth.analysis.campaign.cellstate import BACK, FLUX, CellModel
 from lidepth.analysis.campaign.chain import Evidence
 from lidepth.analysis.campaign.timetable import Moments
 from lidepth.analysis.forward import Setting
-from lidepth.analysis.reduce import Reduction, rebin, rebin_rows
-from lidepth.analysis.scale import corrected_sum, track_scale
+from lidepth.analysis.reduce import Reduction, drift_track, rebin, rebin_rows
+from lidepth.analysis.scale import corrected_sum
 from lidepth.model.cycling import StateSpectrum
 from lidepth.model.result import Run
 from lidepth.model.spectra import Quality
-from lidepth.physics.stopping import stopping_source
 
 Floats = NDArray[np.float64]
 
@@ -58,12 +57,10 @@ def spectra_of(run: Run, reduction: Reduction, calibrated: Calibrated, moments: 
     """Rebin each spectrum; those flagged for a drift are brought to the pristine scale."""
     series, rows = run.series, moments.rows
     counts = rebin_rows(series.counts, rows, calibrated.per_bin)
-    drifted = np.flatnonzero(series.flags[rows] & int(Quality.GAIN_DRIFT))
-    if drifted.size:
-        track = track_scale(run, stopping_source())
-        if track is not None:
-            for k in drifted:
-                counts[k] = rebin(corrected_sum(run, track, rows[k : k + 1]), calibrated.per_bin)
+    track = drift_track(run)
+    if track is not None:
+        for k in np.flatnonzero(series.flags[rows] & int(Quality.GAIN_DRIFT)):
+            counts[k] = rebin(corrected_sum(run, track, rows[k : k + 1]), calibrated.per_bin)
     live, real = series.live_s[rows], series.real_s[rows]
     exposure, std = _exposure(run, reduction.pristine, rows)
     last = max(float(moments.time_s[-1]), 1.0)
@@ -103,9 +100,8 @@ class Anchor(NamedTuple):
 class Linearised:
     """What all spectra say, linear about a reference: ``evidence`` one per spectrum.
 
-    ``reference`` (k, n) states and ``shared`` (p,) about which; ``c`` (p, p), ``gradient`` (p,)
-    what the spectra say of the shared parameters with the states at their reference; ``deviance``
-    (k,) of each spectrum there.
+    ``c`` (p, p) and ``gradient`` (p,) what they say of the shared parameters alone, added up;
+    ``deviance`` (k,) of each spectrum at the reference.
     """
 
     evidence: tuple[Evidence, ...]

@@ -128,13 +128,10 @@ class LiveFilter:
         belief, cell = self._belief, self._cell
         shared, covariance, _ = shared_posterior(belief)
         state = belief.mean + belief.lever @ shared
-        rows, slack = cell.regions
-        area = cell.place("area")
-        per_uah = cell.per_uah * (1.0 - shared[area])
-        contents = (rows @ state + slack @ shared) / per_uah
-        lever = (rows @ belief.lever + slack) / per_uah
-        lever[:, area] += contents / (1.0 - shared[area])
-        own = rows @ belief.covariance @ rows.T / per_uah**2
+        rows, _ = cell.rows_per_uah(shared)
+        contents = cell.contents_uah(shared, state)
+        lever = cell.contents_levers(shared, belief.lever, contents)
+        own = rows @ belief.covariance @ rows.T
         places = [FLUX, OFFSET, BACK, SILICON]
         total = belief.covariance + belief.lever @ covariance @ belief.lever.T
         return LivePoint(

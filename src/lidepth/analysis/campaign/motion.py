@@ -59,12 +59,15 @@ def moves(cell: CellModel, moments: Moments, wander: Wander, *, first: int = 0) 
 
     ``first`` leaves out those that lead to earlier moments.
     """
-    noise = _noise(cell, moments, wander, first)
-    return [_move(cell, moments, first + k, noise[k]) for k in range(len(moments) - first)]
+    steps = zip(
+        moments.charge_step_uah[first:], moments.passed_step_uah[first:],
+        _noise(cell, moments, wander, first), strict=True,
+    )  # fmt: skip
+    return [_move(cell, charge, passed, noise) for charge, passed, noise in steps]
 
 
-def _move(cell: CellModel, moments: Moments, k: int, noise: Floats) -> Move:
-    charge, passed = moments.charge_step_uah[k], moments.passed_step_uah[k]
+def _move(cell: CellModel, charge: float, passed: float, noise: Floats) -> Move:
+    """One step, with the net charge and the charge either way in it, in uAh."""
     push, lever = np.zeros(cell.size), np.zeros((cell.size, cell.shared))
     push[CATHODE] = cell.per_uah * charge
     # The charge is the whole cell's; its lithium per area goes down as the area goes up.

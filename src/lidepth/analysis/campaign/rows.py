@@ -30,24 +30,9 @@ REMARK = (
 )
 
 
-def per_uah(cell: CellModel, track: Track) -> float:
-    """Lithium of 1 uAh on the electrode area as it was found, 1e15/cm2."""
-    return cell.per_uah * (1.0 - float(track.shared[cell.place("area")]))
-
-
 def contents(cell: CellModel, track: Track) -> Floats:
     """Anode, electrolyte and cathode at every spectrum, whole cell, uAh; (k, 3)."""
-    rows, slack = cell.regions
-    return np.asarray(track.states @ rows.T + slack @ track.shared) / per_uah(cell, track)
-
-
-def contents_levers(cell: CellModel, track: Track, place: int, value: Floats) -> Floats:
-    """How the contents (3,) of one spectrum move with the shared parameters; (3, p)."""
-    rows, slack = cell.regions
-    lever = (rows @ track.lever[place] + slack) / per_uah(cell, track)
-    area = cell.place("area")
-    lever[:, area] += value / (1.0 - track.shared[area])
-    return np.asarray(lever)
+    return cell.contents_uah(track.shared, track.states)
 
 
 def smooth_ledger(smoothed: Smoothed, *, widen: float, method: str = "smooth") -> Ledger:
@@ -61,7 +46,7 @@ def smooth_ledger(smoothed: Smoothed, *, widen: float, method: str = "smooth") -
     values = contents(cell, track)[places]
     borders = np.concatenate(
         [
-            contents_levers(cell, track, place, value)
+            cell.contents_levers(track.shared, track.lever[place], value)
             for place, value in zip(places, values, strict=True)
         ]
     )
@@ -94,31 +79,12 @@ def _middle(smoothed: Smoothed, indices: tuple[int, ...], time_s: float) -> int:
 
 def _independent(cell: CellModel, track: Track, places: list[int]) -> Floats:
     """Covariance of the rows given the shared parameters, neighbours included; (3n, 3n)."""
-    rows = cell.regions[0] / per_uah(cell, track)
-    n = len(places)
-    matrix = np.zeros((n, 3, n, 3))
-    order = np.argsort(places, kind="stable")
-    for first, i in enumerate(order):
-        for j, block in _forward(track, places, order[first:]):
-            matrix[i, :, j] = rows @ block @ rows.T
-            matrix[j, :, i] = matrix[i, :, j].T
-    return matrix.reshape(3 * n, 3 * n)
+    rows, _ = cell.rows_per_uah(track.shared)
+    count = 3 * len(places)
+    return track.joint(places, rows).reshape(count, count)
 
 
-def _forward(track: Track, places: list[int], order: NDArray[np.int64]) -> list[tuple[int, Floats]]:
-    """Covariances of the first of ``order`` with itself and all later ones; (n, n) each."""
-    here = places[order[0]]
-    through = np.eye(track.mean.shape[1])
-    blocks = []
-    for j in order:
-        for place in range(here, places[j]):
-            through = through @ track.gain[place]
-        here = places[j]
-        blocks.append((int(j), through @ track.covariance[here]))
-    return blocks
-
-
-def lithium_track(smoothed: Smoothed, *, widen: float, is_smooth: bool = True) -> LithiumTrack:
+def lithium_track(smoothed: Smoothed, *, widen: float) -> LithiumTrack:
     """Everything per spectrum, with its uncertainty."""
     campaign, track, moments = smoothed.campaign, smoothed.track, smoothed.campaign.moments
     cell = campaign.cell
@@ -128,12 +94,12 @@ def lithium_track(smoothed: Smoothed, *, widen: float, is_smooth: bool = True) -
     std, stat = np.zeros((count, 3)), np.zeros((count, 3))
     change_std = np.zeros((count, kept.size))
     nuisance_std = np.zeros((count, 4))
-    rows = cell.regions[0] / per_uah(cell, track)
+    rows, _ = cell.rows_per_uah(track.shared)
     shared = track.shared_covariance * widen**2
     for k in range(count):
         block, lever = track.covariance[k], track.lever[k]
         total = block + lever @ shared @ lever.T
-        border = contents_levers(cell, track, k, values[k])
+        border = cell.contents_levers(track.shared, lever, values[k])
         own = np.einsum("ij,jk,ik->i", rows, block, rows)
         stat[k] = np.sqrt(np.maximum(own, 0.0))
         std[k] = np.sqrt(np.maximum(own + np.einsum("ij,jk,ik->i", border, shared, border), 0.0))
@@ -151,7 +117,7 @@ def lithium_track(smoothed: Smoothed, *, widen: float, is_smooth: bool = True) -
         change_std_1e15=change_std, nuisances=states[:, [FLUX, OFFSET, BACK, SILICON]],
         nuisances_std=nuisance_std, deviance=smoothed.linear.deviance,
         bins=int(campaign.calibrated.mask.sum()), shared=_fitted(cell, track),
-        log_evidence=track.evidence, passes=smoothed.passes, smoothed=is_smooth,
+        log_evidence=track.evidence, passes=smoothed.passes,
     )  # fmt: skip
 
 

@@ -264,21 +264,21 @@ def _largest_move(campaign: Campaign, track: Track, states: Floats, shared: Floa
     however small their error.  In uAh, for flux and electrode area creep together along a valley
     in which no charge changes.
     """
-    cell, first_uah = campaign.cell, campaign.moments.first_uah
-    rows, slack = cell.regions
-    area = cell.place("area")
-    left = 1.0 - float(track.shared[area])
-    per_uah = cell.per_uah * left
-    watched = np.vstack([rows / per_uah, np.eye(cell.size)[[OFFSET, SILICON]]])
-    theirs = np.vstack([slack / per_uah, np.zeros((2, shared.size))])
-    least = np.array([*(3 * [_INTERPOLATED * first_uah / _SETTLED]), 0.0, 0.0])
-    largest, found = 0.0, track.states
+    cell, found = campaign.cell, track.states
+    rows, _ = cell.rows_per_uah(track.shared)
+    besides = np.eye(cell.size)[[OFFSET, SILICON]]
+    watched = np.vstack([rows, besides])
+    least = np.zeros(len(watched))
+    least[:3] = _INTERPOLATED * campaign.moments.first_uah / _SETTLED
+    largest = 0.0
     for place, move in zip(campaign.anchors, states, strict=True):
-        own = theirs.copy()
-        own[:3, area] += (watched @ found[place] + theirs @ track.shared)[:3] / left
-        lever = watched @ track.lever[place] + own
+        contents = cell.contents_uah(track.shared, found[place])
+        levers = cell.contents_levers(track.shared, track.lever[place], contents)
+        lever = np.vstack([levers, besides @ track.lever[place]])
         variance = watched @ track.covariance[place] @ watched.T
         variance += lever @ track.shared_covariance @ lever.T
         error = np.maximum(np.sqrt(np.diag(variance)), least)
-        largest = max(largest, float(np.max(np.abs(watched @ move + own @ shared) / error)))
+        # Of a move of state and shared parameters the lever has the state's share in it already.
+        alone = lever - watched @ track.lever[place]
+        largest = max(largest, float(np.max(np.abs(watched @ move + alone @ shared) / error)))
     return largest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,9 @@ class Moments:
 
     ``rows`` in the series; ``time_s`` middle of each; ``charge_uah`` net charge since the pristine
     cell and ``passed_uah`` charge either way, both averaged over the spectrum's time;
-    ``rounding_uah2`` variance of the charge logged since the one before.  ``origin_s`` and
-    ``origin_uah`` (net, passed) of the pristine cell, ``first_uah`` the first charge.
+    ``rounding_uah2`` variance of the charge logged since the one before.  ``origin_s`` is the end
+    of the pristine period, ``first_uah`` the first charge; ``monitored`` tells whether any
+    spectrum has monitor counts.
     """
 
     rows: NDArray[np.int64]
@@ -40,6 +41,11 @@ class Moments:
 
     def __len__(self) -> int:
         return int(self.rows.size)
+
+    def first(self, count: int) -> Moments:
+        """The moments as they were when so many spectra had come."""
+        columns = ("rows", "time_s", "charge_uah", "passed_uah", "rounding_uah2")
+        return replace(self, **{name: getattr(self, name)[:count] for name in columns})
 
     @property
     def day_steps(self) -> Floats:
@@ -77,7 +83,7 @@ def moments_of(run: Run, reduction: Reduction) -> Moments:
     rows = np.flatnonzero(series.usable & ~run.pristine & (middle > origin_s))
     rows = rows[np.argsort(middle[rows], kind="stable")]
     time = log.seconds(series.origin)
-    charge, passed = _charges(log)
+    charge, passed = log.charge_uah, log.passed_uah
     begin, end = series.start_s[rows], series.stop_s[rows]
     grid = begin[:, None] + (end - begin)[:, None] * (np.arange(_SLICES) + 0.5) / _SLICES
     nothing, none = np.interp(origin_s, time, charge), np.interp(origin_s, time, passed)
@@ -89,13 +95,6 @@ def moments_of(run: Run, reduction: Reduction) -> Moments:
         first_uah=max(first_charge_uah(run), 1e-6),
         monitored=bool(np.any(np.nan_to_num(series.monitor[rows]) > 0)),
     )  # fmt: skip
-
-
-def _charges(log: CyclerLog) -> tuple[Floats, Floats]:
-    """Net charge and charge either way before each row, uAh."""
-    hours = np.diff(log.time.astype(np.int64)) / 3.6e12
-    moved = np.concatenate([[0.0], np.cumsum(np.abs(log.current_ua[:-1]) * hours)])
-    return log.charge_uah, moved
 
 
 def _rounding(log: CyclerLog, first_s: float, time_s: Floats, origin_s: float) -> Floats:

@@ -122,7 +122,7 @@ def _half(
         split_std_uah=_split_std(log, origin, cv[0]) if cv else 0.0,
         energy_uwh=sign * _energy_uwh(log, origin, first, last), current_ua=abs(current.current_ua),
         end_v=parts[-1].end_v, jump_v=sign * jump, after_s=after,
-        moved_before_uah=_moved(log, origin, first), net_before_uah=float(log.charge_uah[first]),
+        moved_before_uah=float(log.passed_uah[first]), net_before_uah=float(log.charge_uah[first]),
         whole=first > 0 and last < log.time.size - 1,
     )  # fmt: skip
 
@@ -159,9 +159,3 @@ def _jump(log: CyclerLog, origin: np.datetime64, last: int) -> tuple[float, floa
     time = log.seconds(origin)
     fall = float(log.voltage_v[rest - 1] - log.voltage_v[rest])
     return fall, float(time[rest] - time[rest - 1])
-
-
-def _moved(log: CyclerLog, origin: np.datetime64, row: int) -> float:
-    """Charge moved either way before a row, in uAh."""
-    time = log.seconds(origin)[: row + 1]
-    return float(np.sum(np.abs(log.current_ua[:row]) * np.diff(time)) / 3600.0)

@@ -45,12 +45,11 @@ def examine(
     start = log.time[0] if origin is None else origin
     cycles = find_cycles(log, start, begins=begins)
     curves = all_curves(log, cycles, start)
-    hours = np.diff(log.time.astype(np.int64)) / 3.6e12
     return Electrochemistry(
         steps=all_parts(log, start),
         cycles=cycles,
         nominal_uah=nominal_uah or nominal_capacity(cycles),
-        moved_uah=float(np.sum(np.abs(log.current_ua[:-1]) * hours)),
+        moved_uah=float(log.passed_uah[-1]),
         curves=curves,
         shapes=shape_changes(curves),
         incremental=tuple(incremental_capacity(c) for c in curves if c.cc_rows >= 5),
