@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,10 +59,10 @@ def show_results(console: Console, analysis: Analysis, out: Path, table: Rendera
 
 
 def as_json(analysis: Analysis, out: Path, method: str) -> dict[str, Any]:
-    """Return the answer, with the ledger of ``method``, for machines; unknown numbers are null."""
+    """Return the answer, with the ledger of ``method``, for machines; unknown numbers are NaN."""
     columns = read_ledger_csv(out / "ledger.csv")
     rows = [
-        {name: _known(value) for name, value in zip(columns, row, strict=True)}
+        dict(zip(columns, row, strict=True))
         for row in zip(*columns.values(), strict=True)
         if row[list(columns).index("method")] == method
     ]
@@ -78,7 +77,3 @@ def as_json(analysis: Analysis, out: Path, method: str) -> dict[str, Any]:
         "ledger": rows,
         "warnings": warnings_of(analysis),
     }
-
-
-def _known(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

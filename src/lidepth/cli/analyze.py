@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import enum
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from lidepth.model.result import Run
-    from lidepth.physics.stopping import StoppingSource
+from lidepth.cli._json import say_json
+from lidepth.cli._options import AsJson, DetectorName, Force, RunPath, Stopping
 
 HELP = """
 Turn the raw files of a run into depth profiles, a lithium ledger, figures and a report.
@@ -73,12 +71,7 @@ class Evidence(enum.StrEnum):
 
 
 def analyze_verb(
-    experiment: Annotated[
-        Path,
-        typer.Argument(
-            metavar="EXPERIMENT|RUN", help="experiment.yaml or the folder it is in, or a run file."
-        ),
-    ],
+    experiment: RunPath,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
     method: Annotated[
         Method,
@@ -89,13 +82,7 @@ def analyze_verb(
             "et al. (2018). The files hold all that were made."
         ),
     ] = Method.default,
-    stopping: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SOURCE",
-            help="icru49, lunasrim, srim-file:PATH or csv:PATH; otherwise as in experiment.yaml.",
-        ),
-    ] = None,
+    stopping: Stopping = None,
     alternative: Annotated[
         list[str] | None,
         typer.Option(
@@ -119,10 +106,7 @@ def analyze_verb(
             "such as '30 h .. 31 h'. May be repeated.",
         ),
     ] = None,
-    detector: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Which detector to analyse, where a run has several."),
-    ] = None,
+    detector: DetectorName = None,
     evidence: Annotated[
         Evidence,
         typer.Option(
@@ -131,10 +115,8 @@ def analyze_verb(
             "lidepth[evidence])."
         ),
     ] = Evidence.laplace,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that holds other files.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Analyse one run."""
     from rich.console import Console
@@ -143,6 +125,7 @@ def analyze_verb(
     from lidepth.cli import _results
     from lidepth.cli._folder import result_folder
     from lidepth.cli._progress import Bars
+    from lidepth.cli._run import run_path, seconds, source_named
     from lidepth.files import settled
     from lidepth.files.assemble import assemble
     from lidepth.files.run_file import is_run_file
@@ -150,7 +133,7 @@ def analyze_verb(
     from lidepth.physics.stopping.ensemble import stopping_ensemble
     from lidepth.show.terminal import ledger_table
 
-    file = experiment / "experiment.yaml" if experiment.is_dir() else experiment
+    file = run_path(experiment)
     with result_folder(out, verb="analyze", force=force) as folder, Bars() as bars:
         told = bars.counted("reading spectra")
         if is_run_file(file):
@@ -177,49 +160,8 @@ def analyze_verb(
         settled.write_settled(folder / settled.NAME, analysis.settled, belongs_to=ours)
         _results.write_results(folder, analysis, progress=bars.named("drawing"))
     if as_json:
-        typer.echo(
-            json.dumps(_results.as_json(analysis, out, method.value), indent=2, ensure_ascii=False)
-        )
+        say_json(_results.as_json(analysis, out, method.value))
     else:
         _results.show_results(
             Console(), analysis, out, ledger_table(analysis.ledgers[method.value])
         )
-
-
-def source_named(name: str) -> StoppingSource:
-    """Return a stopping source; a name that cannot be one is a wrong call, a bad file is not."""
-    from contextlib import nullcontext
-
-    from lidepth.cli._errors import as_usage
-    from lidepth.physics.stopping import stopping_source
-
-    with nullcontext() if ":" in name else as_usage(f"stopping source {name!r}"):
-        return stopping_source(name)
-
-
-def seconds(text: str, run: Run) -> tuple[float, float]:
-    """Return ``START .. STOP`` as seconds since the first spectrum of ``run``."""
-    from lidepth.cli._errors import as_usage
-    from lidepth.errors import UsageError
-    from lidepth.files._text import parse_time
-    from lidepth.units import quantity
-
-    where = f"--range {text!r}"
-    ends = [part.strip() for part in text.split("..")]
-    wrong = UsageError(
-        "this is not a time range", where=where,
-        expected="START .. STOP, as ISO times or such as '30 h .. 31 h'",
-    )  # fmt: skip
-    if len(ends) != 2 or not all(ends):
-        raise wrong
-    values = []
-    with as_usage(where):
-        for end in ends:
-            if end[:4].isdigit() and end[4:5] == "-":
-                since = parse_time(end, where=where) - run.series.origin
-                values.append(float(since.astype("timedelta64[ns]").astype(int)) * 1e-9)
-            else:
-                values.append(quantity(end, "s", where=where))
-    if not values[1] > values[0]:
-        raise wrong
-    return values[0], values[1]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from lidepth.cli._json import say_json
+from lidepth.cli._options import AsJson
 
 if TYPE_CHECKING:
     from lidepth.files.run_file import IntegrityReport
@@ -57,11 +58,12 @@ def check_verb(
     repair: Annotated[
         bool, typer.Option("--repair", help="Save what can be saved of a damaged run file.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Check one run, or loose spectra."""
     from rich.console import Console
 
+    from lidepth.cli._run import run_path
     from lidepth.errors import UsageError
     from lidepth.files.run_file import is_run_file
 
@@ -70,8 +72,7 @@ def check_verb(
     if repair and not (len(paths) == 1 and is_run_file(first)):
         raise UsageError("--repair is for one run file", expected="lidepth check RUN --repair")
     if len(paths) == 1 and (first.is_dir() or first.suffix in (".yaml", ".yml")):
-        file = first / "experiment.yaml" if first.is_dir() else first
-        _run(file, None, console, as_json=as_json)
+        _run(run_path(first), None, console, as_json=as_json)
     elif len(paths) == 1 and is_run_file(first):
         _run(first, _integrity(first, repair=repair), console, as_json=as_json)
     else:
@@ -106,7 +107,7 @@ def _run(file: Path, whole: IntegrityReport | None, console: Any, *, as_json: bo
         answer: dict[str, Any] = {"detectors": [run_json(check) for check in checks]}
         if whole is not None:
             answer["file"] = _whole_json(whole)
-        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        say_json(answer)
     else:
         for check in checks:
             console.print(run_account(check))
@@ -125,7 +126,7 @@ def _say_whole(whole: IntegrityReport, console: Any, *, as_json: bool) -> None:
     """Say whether the run file is sound, by itself where its run cannot be put together."""
     if as_json:
         answer = {"detectors": [], "file": _whole_json(whole)}
-        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        say_json(answer)
         return
     console.print("file      whole" if whole.ok else "file      damaged:", markup=False)
     for problem in whole.problems:
@@ -144,7 +145,7 @@ def _loose(paths: list[Path], lines: str | None, console: Any, *, as_json: bool)
     if as_json:
         answer = [spectrum_json(c) for c in checks]
         answer += [{"source": path.name, "error": str(error)} for path, error in refused]
-        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        say_json(answer)
     elif checks:
         console.print(loose_account(checks))
     for _, error in refused:
@@ -154,13 +155,13 @@ def _loose(paths: list[Path], lines: str | None, console: Any, *, as_json: bool)
 
 
 def run_json(check: RunCheck) -> dict[str, Any]:
-    """The account of one detector for machines; unknown numbers are null."""
+    """The account of one detector for machines; unknown numbers are NaN."""
     names = (
         "title", "detector", "spectra", "channels", "live_s", "real_s", "usable", "usable_live_s",
         "dead_share", "rate_per_s", "rate_overdispersion", "monitor_per_s",
         "monitor_overdispersion", "monitor_scatter", "cycles",
     )  # fmt: skip
-    answer = {name: _known(getattr(check, name)) for name in names}
+    answer = {name: getattr(check, name) for name in names}
     answer |= {"start": _iso(check.start), "stop": _iso(check.stop)}
     answer |= {"flagged": dict(check.flagged), "steps": dict(check.steps)}
     answer["findings"] = [
@@ -172,9 +173,9 @@ def run_json(check: RunCheck) -> dict[str, Any]:
     ]  # fmt: skip
     if check.track is not None:
         columns = ("time_s", "offset_kev", "offset_std_kev", "gain", "gain_std", "moved_kev")
-        answer["scale"] = {
-            name: [_known(float(v)) for v in getattr(check.track, name)] for name in columns
-        } | {"remark": check.track.words}
+        answer["scale"] = {name: getattr(check.track, name).tolist() for name in columns} | {
+            "remark": check.track.words
+        }
     if check.doubt is not None:
         answer["scale_doubt"] = {
             "doubtful": check.doubt.doubtful, "sigma": check.doubt.sigma,
@@ -188,12 +189,12 @@ def spectrum_json(check: SpectrumCheck) -> dict[str, Any]:
     line = check.line
     return {
         "source": check.source, "detector": check.detector, "channels": check.channels,
-        "counts": check.counts, "start": _iso(check.start), "live_s": _known(check.live_s),
-        "real_s": _known(check.real_s),
+        "counts": check.counts, "start": _iso(check.start), "live_s": check.live_s,
+        "real_s": check.real_s,
         "scale": None if check.scale is None else list(check.scale),
         "line_channel": None if line is None else line.channel,
         "line_fwhm_channels": None if line is None else line.fwhm,
-        "line_keV": _known(check.energy_kev), "fwhm_keV": _known(check.fwhm_kev),
+        "line_keV": check.energy_kev, "fwhm_keV": check.fwhm_kev,
         "doubts": list(check.doubts), "error": None,
     }  # fmt: skip
 
@@ -202,7 +203,3 @@ def _iso(time: Any) -> str | None:
     import numpy as np
 
     return None if time is None else str(np.datetime_as_string(time, "s"))
-
-
-def _known(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from lidepth.cli._json import say_json
+from lidepth.cli._options import AsJson, Force, SomeOut
 
 if TYPE_CHECKING:
     from lidepth.analysis.electrochemistry.agreement import Agreement
@@ -54,7 +56,7 @@ def cycler_verb(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Cycler file, experiment.yaml or run file.")
     ],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results.")] = None,
+    out: SomeOut = None,
     key: Annotated[
         str,
         typer.Option("--format", metavar="NAME", help="Format of the file; else found from it."),
@@ -84,10 +86,8 @@ def cycler_verb(
         str | None,
         typer.Option(metavar="AREA", help="Electrode area, such as '1.79 cm^2'; with --stack."),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that holds other files.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Show one cycler log."""
     from rich.console import Console
@@ -119,7 +119,7 @@ def cycler_verb(
     compared = agreement(log, found.cycles)
     files = _write(out, log, found, force) if out is not None else []
     if as_json:
-        typer.echo(json.dumps(_answer(log, found, compared, files), indent=2, ensure_ascii=False))
+        say_json(_answer(log, found, compared, files))
         return
     _show(Console(soft_wrap=False, highlight=False, markup=False), log, found, compared)
     if out is not None:
@@ -130,13 +130,14 @@ def _read(
     file: Path, key: str, positive: Direction
 ) -> tuple[CyclerLog, tuple[Stack, float] | None, float]:
     """Return the log, stack and area where a description of the cell came with it."""
+    from lidepth.cli._run import run_path
     from lidepth.errors import BadData
     from lidepth.files.cyclers import ColumnMap, read_cycler
     from lidepth.files.experiment import read_experiment
     from lidepth.files.gather import gather_log
     from lidepth.files.run_file import RunFile, is_run_file
 
-    path = file / "experiment.yaml" if file.is_dir() else file
+    path = run_path(file)
     if path.suffix.lower() in (".yaml", ".yml"):
         experiment = read_experiment(path)
         log = gather_log(experiment)
@@ -175,11 +176,6 @@ def _answer(
 
     from lidepth.files.electrochemistry import cycle_rows, step_rows
 
-    def known(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: known(one) for name, one in value.items()}
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
     return {
         "source": log.source,
         "rows": int(log.time.size),
@@ -187,9 +183,9 @@ def _answer(
         "nominal_uAh": found.nominal_uah,
         "moved_uAh": found.moved_uah,
         "cycles": cycle_rows(found),
-        "steps": [known(row) for row in step_rows(found.steps)],
-        "agreement": known(asdict(compared)),
-        "losses": [known(asdict(statement)) for statement in found.losses],
+        "steps": step_rows(found.steps),
+        "agreement": asdict(compared),
+        "losses": [asdict(statement) for statement in found.losses],
         "files": files,
     }
 

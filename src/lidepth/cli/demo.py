@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lidepth.cli._options import Force
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -41,9 +43,7 @@ def demo_verb(
     ),
     cycles: Annotated[int, typer.Option(min=1, max=100, help="Charges and discharges.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another campaign.")] = 1,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that holds other files.")
-    ] = False,
+    force: Force = False,
 ) -> None:
     """Simulate, analyse, compare."""
     import dataclasses

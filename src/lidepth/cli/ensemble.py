@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lidepth.cli.analyze import seconds, source_named
+from lidepth.cli._options import AsJson, DetectorName, RunPath, Stopping
 
 if TYPE_CHECKING:
     from lidepth.model.ensemble import Ensemble
@@ -68,12 +68,7 @@ class MethodName(enum.StrEnum):
 
 
 def ensemble_verb(
-    experiment: Annotated[
-        Path,
-        typer.Argument(
-            metavar="EXPERIMENT|RUN", help="experiment.yaml or the folder it is in, or a run file."
-        ),
-    ],
+    experiment: RunPath,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for members and results.")],
     kind: Annotated[KindName, typer.Option(help="What is drawn again.")] = KindName.bootstrap,
     members: Annotated[int, typer.Option(min=2, max=1_000_000, help="How many.")] = 200,
@@ -92,34 +87,27 @@ def ensemble_verb(
             "processes of this machine: the address or the scheduler file of its scheduler.",
         ),
     ] = None,
-    stopping: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SOURCE",
-            help="icru49, lunasrim, srim-file:PATH or csv:PATH; otherwise as in experiment.yaml.",
-        ),
-    ] = None,
+    stopping: Stopping = None,
     ranges: Annotated[
         list[str] | None,
         typer.Option("--range", metavar="'START .. STOP'", help="As for lidepth analyze."),
     ] = None,
-    detector: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Which detector to analyse, where a run has several."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")] = False,
+    detector: DetectorName = None,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Make an ensemble of one run, or go on with it."""
     from lidepth.analysis.ensemble import draw_members, prepare
     from lidepth.cli._progress import Bars
+    from lidepth.cli._run import run_path, seconds, source_named
     from lidepth.files.assemble import assemble
     from lidepth.files.ensemble_store import NAME, MemberStore, fingerprint
     from lidepth.files.run_folder import read_recorded
 
     _check(out, processes, scheduler)
-    file = experiment / "experiment.yaml" if experiment.is_dir() else experiment
     with Bars() as bars:
-        recorded, described = read_recorded(file, progress=bars.counted("reading spectra"))
+        recorded, described = read_recorded(
+            run_path(experiment), progress=bars.counted("reading spectra")
+        )
         run = assemble(recorded, described, detector=detector)
         source = source_named(stopping or run.instrument.stopping)
         settings = {

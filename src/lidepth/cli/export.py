@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
-import json
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from lidepth.cli._json import say_json
+from lidepth.cli._options import AsJson
 
 HELP = """
 Write a run for other programs: all spectra, the cycler log, the cell, and where it is all from.
@@ -56,7 +58,7 @@ def export_verb(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the file, or write among other files.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Export one run."""
     from rich.console import Console
@@ -77,7 +79,7 @@ def export_verb(
             "title": content.experiment.title, "out": str(out), "format": to.value,
             "spectra": spectra, "files_sha256": content.provenance["files_sha256"],
         }  # fmt: skip
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        say_json(found)
     else:
         console = Console(soft_wrap=True, highlight=False, markup=False)
         console.print(f"exported  {spectra} spectra as {to.value}: {out}")

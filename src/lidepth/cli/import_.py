@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from lidepth.cli._json import say_json
+from lidepth.cli._options import AsJson
 
 if TYPE_CHECKING:
     from lidepth.files.experiment import Experiment
@@ -46,23 +48,23 @@ def import_verb(
         Path,
         typer.Option("--out", "-o", metavar="RUN.lidepth", help="The run file, new or to add to."),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Import one run."""
     from rich.console import Console
 
     from lidepth.cli._progress import Bars
+    from lidepth.cli._run import run_path
     from lidepth.errors import UsageError
     from lidepth.files.experiment import read_experiment
     from lidepth.files.gather import gather
     from lidepth.files.run_file import RunFile, is_run_file
     from lidepth.files.run_folder import kept_spectra
 
-    file = experiment / "experiment.yaml" if experiment.is_dir() else experiment
     if out.suffix.lower() != ".lidepth" and not (out.is_file() and is_run_file(out)):
         raise UsageError("this is not the name of a run file", where=f"--out {out}",
                          expected="a name that ends in .lidepth")  # fmt: skip
-    described = read_experiment(file)
+    described = read_experiment(run_path(experiment))
     with Bars() as bars:
         there = out.exists()
         # A first import that cannot read its files leaves no run file.
@@ -78,7 +80,7 @@ def import_verb(
             added = run_file.add(found, progress=bars.counted("writing"))
             answer = _answer(run_file, added, out)
     if as_json:
-        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        say_json(answer)
     else:
         _show(Console(soft_wrap=True, highlight=False, markup=False), answer)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lidepth.cli import mechanism_model as model
+from lidepth.cli._json import say_json
+from lidepth.cli._options import AsJson, DetectorName, Force, SomeOut, Stopping
 
 if TYPE_CHECKING:
     from lidepth.model.mechanism import Mechanism
@@ -71,39 +72,27 @@ def growth_verb(
     file: Annotated[
         Path, typer.Argument(metavar="RUN", help="experiment.yaml, its folder, or a run file.")
     ],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results.")] = None,
-    stopping: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SOURCE",
-            help="icru49, lunasrim, srim-file:PATH or csv:PATH; otherwise as in experiment.yaml.",
-        ),
-    ] = None,
-    detector: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Which detector to analyse, where a run has several."),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that holds other files.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")] = False,
+    out: SomeOut = None,
+    stopping: Stopping = None,
+    detector: DetectorName = None,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Test the statements about growth on one run."""
     from lidepth.analysis.statements.examine import examine_growth
     from lidepth.cli._progress import Bars
-    from lidepth.cli.analyze import source_named
+    from lidepth.cli._run import run_path, source_named
     from lidepth.files.mechanism import mechanism_tree
     from lidepth.files.run_folder import read_run
 
-    path = file / "experiment.yaml" if file.is_dir() else file
     with Bars() as bars:
-        run = read_run(path, detector=detector, progress=bars.counted("reading spectra"))
+        told = bars.counted("reading spectra")
+        run = read_run(run_path(file), detector=detector, progress=told)
         source = source_named(stopping or run.instrument.stopping)
         found = examine_growth(run, source, progress=bars.staged())
     files = _write(out, found, force) if out is not None else []
     if as_json:
-        tree = mechanism_tree(found) | {"files": files}
-        typer.echo(json.dumps(tree, indent=2, ensure_ascii=False))
+        say_json(mechanism_tree(found) | {"files": files})
         return
     _show(found)
     if out is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from lidepth.cli._json import say_json
+from lidepth.cli._options import AsJson, Force, SomeOut
 
 if TYPE_CHECKING:
     from lidepth.mechanism.facts import Facts
@@ -149,7 +151,6 @@ StackText = Annotated[
 Area = Annotated[
     str | None, typer.Option("--area", metavar="AREA", help="Such as '1.75 cm^2'; the default.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")]
 
 
 def facts_verb(
@@ -161,7 +162,7 @@ def facts_verb(
 
     found = facts(_parameters(mode, kappa, phase, stack, area))
     if as_json:
-        _echo({"mode": mode, "facts": _fact_rows(found), "failing": list(found.failing)})
+        say_json({"mode": mode, "facts": _fact_rows(found), "failing": list(found.failing)})
         return
     _show_facts(found)
 
@@ -172,7 +173,7 @@ def audit_verb(stack: StackText = None, area: Area = None, as_json: AsJson = Fal
 
     rows = [vars(row) for row in audit(_parameters("kappa 4", None, None, stack, area))]
     if as_json:
-        _echo([_known(row) for row in rows])
+        say_json(rows)
         return
     for row in rows:
         number = "" if math.isnan(row["value"]) else f": {row['value']:.4g} {row['unit']}"
@@ -187,7 +188,7 @@ def modes_verb(stack: StackText = None, area: Area = None, as_json: AsJson = Fal
     base = _parameters("none", None, None, stack, area)
     found = [modes.observe(name, base) for name in modes.MODES]
     if as_json:
-        _echo([vars(one) for one in found])
+        say_json([vars(one) for one in found])
         return
     table = _table(
         "loss", "capacity\nleft", "x\ncharged", "CCCV\ngain %", "curves\nmV",
@@ -206,10 +207,8 @@ def simulate_verb(
     cycles: Annotated[int, typer.Option(min=1, max=5000, help="How many cycles.")] = 364,
     mode: Mode = "kappa 4", kappa: Kappa = None, phase: Phase = None, stack: StackText = None,
     area: Area = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for results.")] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that holds other files.")
-    ] = False,
+    out: SomeOut = None,
+    force: Force = False,
     animation: Annotated[
         bool, typer.Option("--animation", help="Write animation.gif, too; needs --out.")
     ] = False,
@@ -221,14 +220,14 @@ def simulate_verb(
     from lidepth.mechanism.history import cycle_rows, run_protocol
     from lidepth.mechanism.protocol import paper_protocol
 
-    cell = Cell(_parameters(mode, kappa, phase, stack, area))
-    history = run_protocol(cell, paper_protocol(cycles))
     if animation and out is None:
         raise UsageError("an animation needs a folder", where="--animation", remedy="give --out")
+    cell = Cell(_parameters(mode, kappa, phase, stack, area))
+    history = run_protocol(cell, paper_protocol(cycles))
     files = _write(out, history, force, animation) if out is not None else []
     rows = cycle_rows(history)
     if as_json:
-        _echo({"mode": mode, "balance": history.balance(), "cycles": rows, "files": files})
+        say_json({"mode": mode, "balance": history.balance(), "cycles": rows, "files": files})
         return
     columns = {
         "cycle": "cycle", "capacity_uAh": "capacity\nµAh", "qe_uAh": "electrolyte\nµAh",
@@ -256,10 +255,8 @@ def predict_verb(
     seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 1,
     mode: Mode = "kappa 4", kappa: Kappa = None, phase: Phase = None, stack: StackText = None,
     area: Area = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for results.")] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that holds other files.")
-    ] = False,
+    out: SomeOut = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Predict with bands."""
@@ -279,7 +276,7 @@ def predict_verb(
     found = what_if(spread(base, draws, seed=seed), protocol)
     files = _write_prediction(out, found, force) if out is not None else []
     if as_json:
-        _echo({"draws": draws, "seed": seed, "files": files,
+        say_json({"draws": draws, "seed": seed, "files": files,
                "predictions": [_prediction_row(one) for one in found]})  # fmt: skip
         return
     table = _table("cell", f"capacity\nat {cycles}, µAh", "bound\nµAh", "80 % left\nat cycle")
@@ -297,11 +294,10 @@ def predict_verb(
 def _prediction_row(one: Prediction) -> dict[str, Any]:
     from lidepth.mechanism.predict import LEVELS
 
-    when = [value if math.isfinite(value) else None for value in one.cycles_to(0.8)]
     return {
         "name": one.name, "levels": list(LEVELS), "cycle": one.cycle.tolist(),
         "capacity_uAh": one.capacity_uah.tolist(), "qe_uAh": one.qe_uah.tolist(),
-        "cycles_to_80_percent": when,
+        "cycles_to_80_percent": list(one.cycles_to(0.8)),
     }  # fmt: skip
 
 
@@ -346,15 +342,7 @@ def _parameters(
 
 
 def _fact_rows(found: Facts) -> list[dict[str, Any]]:
-    return [_known(vars(row) | {"verdict": row.verdict}) for row in found.rows]
-
-
-def _known(row: dict[str, Any]) -> dict[str, Any]:
-    """Numbers that JSON has no word for as null."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in row.items()
-    }
+    return [vars(row) | {"verdict": row.verdict} for row in found.rows]
 
 
 def _show_facts(found: Facts) -> None:
@@ -413,7 +401,3 @@ def _print(table: Any) -> None:
     from rich.console import Console
 
     Console(highlight=False).print(table)
-
-
-def _echo(tree: Any) -> None:
-    typer.echo(json.dumps(tree, indent=2, ensure_ascii=False))

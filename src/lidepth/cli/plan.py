@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from lidepth.cli._json import json_text, say_json
+from lidepth.cli._options import AsJson, Force, SomeOut
 
 if TYPE_CHECKING:
     from lidepth.analysis.planning import Answer, Description, Geometry, Protocol, Question
@@ -107,11 +108,9 @@ def plan_verb(
     coulometry: Annotated[
         bool, typer.Option(help="Tie the cathode to the charge and conserve lithium.")
     ] = True,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results.")] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that holds other files.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")] = False,
+    out: SomeOut = None,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Plan one measurement."""
     from lidepth.analysis.planning import parse_question, plan
@@ -163,12 +162,12 @@ def _described(
     """Description with its rate, habits of the run where there is one, stopping source."""
     from lidepth.analysis.planning import Description
     from lidepth.analysis.planning.measured import describe_run, habits
-    from lidepth.cli.analyze import source_named
+    from lidepth.cli._run import run_path, source_named
     from lidepth.files.experiment import read_description
     from lidepth.files.run_file import is_run_file
     from lidepth.files.run_folder import read_run
 
-    path = file / "experiment.yaml" if file.is_dir() else file
+    path = run_path(file)
     geometry = _geometry(given)
     stated = "--rate" in given or "--flux" in given
     if is_run_file(path) or (not stated and _has_spectra(read_description(path))):
@@ -258,7 +257,7 @@ def _write(out: Path, answers: tuple[Answer, ...], *, force: bool) -> list[str]:
     drawing = planning(answers)
     contents = {"svg": drawing.svg, "png": drawing.png, "csv": drawing.csv.encode("utf-8")}
     with result_folder(out, verb="plan", force=force) as folder:
-        text = json.dumps([answer_json(one) for one in answers], indent=2, ensure_ascii=False)
+        text = json_text([answer_tree(one) for one in answers])
         write_whole(folder / "plan.json", text.encode("utf-8"))
         for kind, content in contents.items():
             write_whole(folder / "figures" / f"{drawing.name}.{kind}", content)
@@ -270,12 +269,11 @@ def _answer(
     as_json: bool,
 ) -> None:  # fmt: skip
     if as_json:
-        assumed = {name: _known(value) for name, value in asdict(protocol).items()}
         whole = {
-            "rate_per_s_per_1e15": described.rate, "protocol": assumed,
-            "answers": [answer_json(one) for one in answers], "files": files,
+            "rate_per_s_per_1e15": described.rate, "protocol": asdict(protocol),
+            "answers": [answer_tree(one) for one in answers], "files": files,
         }  # fmt: skip
-        typer.echo(json.dumps(whole, indent=2, ensure_ascii=False))
+        say_json(whole)
         return
     from rich.console import Console
 
@@ -289,19 +287,13 @@ def _answer(
         console.print(f"written  {name}", soft_wrap=True, markup=False)
 
 
-def answer_json(answer: Answer) -> dict[str, Any]:
-    """One answer for machines; what no amount of suffices for, and what is not known, is null."""
+def answer_tree(answer: Answer) -> dict[str, Any]:
+    """One answer for machines; what nothing suffices for, or is not known, is not finite."""
     names = ("question", "quantity", "unit", "target", "error", "alone", "floor", "planned_s")
-    return {name: _known(getattr(answer, name)) for name in names} | {
+    return {name: getattr(answer, name) for name in names} | {
         "enough": answer.enough, "reachable": answer.reachable,
-        "needs": [
-            {name: _known(value) for name, value in asdict(need).items()} for need in answer.needs
-        ],
+        "needs": [asdict(need) for need in answer.needs],
         "limits": dict(answer.limits), "floor_limits": dict(answer.floor_limits),
-        "time_s": answer.time_s.tolist(), "curve": [_known(v) for v in answer.curve.tolist()],
+        "time_s": answer.time_s.tolist(), "curve": answer.curve.tolist(),
         "remarks": list(answer.remarks),
     }  # fmt: skip
-
-
-def _known(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from lidepth.cli._options import Force
+
 HELP = """
 Simulate a campaign event by event and write it as raw files, with the truth beside them.
 
@@ -34,9 +36,7 @@ Exit codes: 0 done, 1 data problem (named), 2 wrong call, 4 cannot write.
 def simulate_verb(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="PLAN.yaml")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the raw files.")],
-    force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that holds other files.")
-    ] = False,
+    force: Force = False,
 ) -> None:
     """Simulate one campaign."""
     from rich.console import Console
@@ -44,7 +44,7 @@ def simulate_verb(
     from lidepth.cli._campaign import write_truth, write_virtual
     from lidepth.cli._folder import is_ours, result_folder
     from lidepth.cli._progress import Bars
-    from lidepth.cli.analyze import source_named
+    from lidepth.cli._run import source_named
     from lidepth.errors import UsageError
     from lidepth.files.plan import read_plan
     from lidepth.virtual.spectra import simulate_campaign

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
+
+from lidepth.cli._json import say_json
+from lidepth.cli._options import AsJson
 
 HELP = """
 Print stopping powers and ranges of an ion in a material.
@@ -63,13 +65,13 @@ def stopping_verb(
         str,
         typer.Option(metavar="SOURCE", help="icru49, lunasrim, srim-file:PATH or csv:PATH."),
     ] = "icru49",
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Print stopping powers."""
     from contextlib import nullcontext
 
     from lidepth.cli._errors import as_usage
-    from lidepth.cli.analyze import source_named
+    from lidepth.cli._run import source_named
     from lidepth.model.material import Material
     from lidepth.physics import reactions
     from lidepth.physics.stopping import stopping_rows
@@ -85,7 +87,7 @@ def stopping_verb(
     with nullcontext() if ":" in source else as_usage("--energy"):
         rows = stopping_rows(tables, ion, matter, energies)
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        say_json(rows)
         return
     from rich.console import Console
 

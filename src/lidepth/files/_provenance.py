@@ -15,7 +15,7 @@ from lidepth import __version__
 
 
 def plain(value: Any) -> Any:
-    """Return ``value`` in plain JSON types; NaN and infinity become None."""
+    """Return ``value`` in plain JSON types, ten digits of a number; NaN and infinity: None."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | list | tuple):
@@ -27,6 +27,17 @@ def plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(f"{value:.10g}") if math.isfinite(value) else None
     return value if value is None else str(value)
+
+
+def known(value: Any) -> Any:
+    """Return ``value`` in JSON types, numbers to their last digit; NaN and infinity become None."""
+    if isinstance(value, dict):
+        return {name: known(one) for name, one in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return known(value.tolist())
+    if isinstance(value, list | tuple):
+        return [known(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def versions() -> dict[str, str]:

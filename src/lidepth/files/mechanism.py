@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from lidepth.files._provenance import known
 from lidepth.files._store import write_text
 from lidepth.model.mechanism import HYPOTHESES, PHASES, Mechanism, Shares
 
@@ -60,8 +58,8 @@ def mechanism_tree(found: Mechanism) -> dict[str, Any]:
         "residue": asdict(found.residue),
         "warnings": list(found.warnings),
     }  # fmt: skip
-    known: dict[str, Any] = _known(tree)
-    return known
+    answer: dict[str, Any] = known(tree)
+    return answer
 
 
 def write_mechanism(file: Path, found: Mechanism) -> Path:
@@ -79,15 +77,3 @@ def _shares(shares: Shares) -> dict[str, Any]:
         "contrast": shares.contrast, "contrast_std": shares.contrast_std,
         "probability_of_more_on_charge": shares.probability,
     }  # fmt: skip
-
-
-def _known(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _known(one) for name, one in value.items()}
-    if isinstance(value, np.ndarray):
-        return _known(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_known(one) for one in value]
-    if isinstance(value, np.generic):
-        return _known(value.item())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
