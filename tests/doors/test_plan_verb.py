@@ -92,6 +92,20 @@ def test_a_run_with_data_brings_its_own_rate_and_habits(lidepth, small_campaign)
     assert said["rate_per_s_per_1e15"] == pytest.approx(0.0352, rel=0.06)
 
 
+def test_a_stated_rate_goes_before_that_of_the_spectra(lidepth, small_campaign, tmp_path):
+    kept = tmp_path / "run.lidepth"
+    assert lidepth("import", small_campaign, "--out", kept).exit_code == 0
+    words = ("-q", "interlayer of 50 nm", "--charge", "40 uAh", "--cycles", 2, "--json")
+    said = []
+    for place in (small_campaign, kept):
+        answer = lidepth("plan", place, "--rate", "1 1/s", *words)
+        assert answer.exit_code == 0, answer.stderr
+        said.append(json.loads(answer.stdout))
+    assert said[0] == said[1]
+    # 1/s of some 660e15 lithium-6 that alphas come from; the spectra have 23 times as much.
+    assert said[0]["rate_per_s_per_1e15"] == pytest.approx(1.5e-3, rel=0.05)
+
+
 def test_no_rate_is_a_wrong_call_that_says_what_to_add(lidepth, tmp_path):
     file = written(tmp_path, CELL)
     answer = lidepth("plan", file)

@@ -163,20 +163,19 @@ def _described(
     from lidepth.analysis.planning import Description
     from lidepth.analysis.planning.measured import describe_run, habits
     from lidepth.cli._run import run_path, source_named
-    from lidepth.files.experiment import read_description
     from lidepth.files.run_file import is_run_file
-    from lidepth.files.run_folder import read_run
+    from lidepth.files.run_folder import read_described, read_run
 
     path = run_path(file)
     geometry = _geometry(given)
+    text = read_described(path)
+    source = source_named(text.instrument.stopping)
     stated = "--rate" in given or "--flux" in given
-    if is_run_file(path) or (not stated and _has_spectra(read_description(path))):
+    found: dict[str, float] = {}
+    if not stated and (is_run_file(path) or _has_spectra(text)):
         run = read_run(path, progress=bars.counted("reading spectra"))
-        source = source_named(run.instrument.stopping)
         described, found = describe_run(run, source), habits(run)
     else:
-        text, found = read_description(path), {}
-        source = source_named(text.instrument.stopping)
         described = Description(
             stack=text.stack, instrument=text.instrument, area_cm2=text.area_cm2,
             area_rel_std=text.area_rel_std, rate=_rate(text, given, geometry),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -84,25 +84,11 @@ class DataPaths:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """A checked experiment.yaml; ``area_cm2`` with relative standard uncertainty.
-
-    ``text`` is the file as written, which a run file keeps.
-    """
-
-    title: str
-    stack: Stack
-    instrument: Instrument
-    area_cm2: float
-    area_rel_std: float
-    data: DataPaths
-    source: str
-    text: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Description:
-    """Sample and instrument of an experiment.yaml; ``data`` is None where it names no files."""
+    """Sample and instrument of an experiment.yaml; ``data`` is None where it names no files.
+
+    ``area_cm2`` with relative standard uncertainty.
+    """
 
     title: str
     stack: Stack
@@ -111,6 +97,17 @@ class Description:
     area_rel_std: float
     data: DataPaths | None
     source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(Description):
+    """A checked experiment.yaml with data.
+
+    ``text`` is the file as written, which a run file keeps.
+    """
+
+    data: DataPaths
+    text: str = ""
 
 
 def read_experiment(path: str | Path) -> Experiment:
@@ -129,17 +126,7 @@ def parse_experiment(content: str, file: Path) -> Experiment:
 
     Raises what ``read_experiment`` raises.
     """
-    text, place = _validated(content, file, ExperimentText)
-    return Experiment(
-        title=text.title,
-        stack=_stack(text.cell, place),
-        instrument=_instrument(text.instrument, place),
-        area_cm2=_area(text.cell, place),
-        area_rel_std=_share(text.cell.area_uncertainty, place("cell.area_uncertainty")),
-        data=_paths(text.data, file.parent, place),
-        source=str(file),
-        text=content,
-    )
+    return Experiment(**vars(_parsed(content, file, ExperimentText)), text=content)
 
 
 def read_description(path: str | Path) -> Description:
@@ -148,8 +135,12 @@ def read_description(path: str | Path) -> Description:
     No data need be there.  Raises what ``read_experiment`` raises.
     """
     file = Path(path)
-    content = read_text(file, limit_bytes=MAX_BYTES)
-    text, place = _validated(content, file, DescriptionText)
+    return _parsed(read_text(file, limit_bytes=MAX_BYTES), file, DescriptionText)
+
+
+def _parsed(content: str, file: Path, model: type[DescriptionText]) -> Description:
+    """Check a text against ``model``, which says whether data must be there."""
+    text, place = _validated(content, file, model)
     return Description(
         title=text.title,
         stack=_stack(text.cell, place),
@@ -161,10 +152,9 @@ def read_description(path: str | Path) -> Description:
     )
 
 
-T = TypeVar("T", bound=BaseModel)
-
-
-def _validated(content: str, file: Path, model: type[T]) -> tuple[T, Place]:
+def _validated(
+    content: str, file: Path, model: type[DescriptionText]
+) -> tuple[DescriptionText, Place]:
     """Check the keys of a text; return it, and what says where in the file a key is."""
     tree, lines = load_yaml(content, file)
 

@@ -154,19 +154,19 @@ class DataText(_Keys):
     )
 
 
-class ExperimentText(_Keys):
-    """experiment.yaml, as written."""
+class DescriptionText(_Keys):
+    """experiment.yaml of a measurement that may only be planned, as written."""
 
     title: str
     cell: CellText
     instrument: InstrumentText
+    data: DataText | None = None
+
+
+class ExperimentText(DescriptionText):
+    """experiment.yaml, as written."""
+
     data: DataText
-
-
-class DescriptionText(ExperimentText):
-    """The same of a measurement that is only planned."""
-
-    data: DataText | None = None  # type: ignore[assignment]  # a plan has none yet
 
 
 MODELS: dict[str, type[BaseModel]] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lidepth.errors import BadData, LidepthError
 from lidepth.files.assemble import assemble, detectors
-from lidepth.files.experiment import Experiment, read_experiment
+from lidepth.files.experiment import Description, Experiment, read_description, read_experiment
 from lidepth.files.gather import Kept, gather
 from lidepth.files.readers import RawSpectrum
 from lidepth.files.records import Progress, Recorded
@@ -50,6 +50,17 @@ def read_recorded(
         return recorded, experiment
     experiment = read_experiment(path)
     return gather(experiment, progress=progress), experiment
+
+
+def read_described(path: str | Path) -> Description:
+    """Return what an experiment.yaml, or the one in a run file, says of sample and instrument.
+
+    Nothing that was recorded is read.  Raises what ``read_run`` raises.
+    """
+    if is_run_file(path):
+        with RunFile.open(path) as run_file:
+            return run_file.experiment()
+    return read_description(path)
 
 
 def keep_recorded(
