@@ -134,14 +134,10 @@ def ensemble_verb(
 def _write(out: Path, found: Ensemble) -> None:
     from lidepth.files.ensemble_table import write_ensemble
     from lidepth.show.figures.ensembles import ensemble
-    from lidepth.show.save import write_whole
+    from lidepth.show.save import save_drawing
 
     write_ensemble(out, found)
-    drawing = ensemble(found)
-    for suffix, content in (
-        ("svg", drawing.svg), ("png", drawing.png), ("csv", drawing.csv.encode()),
-    ):  # fmt: skip
-        write_whole(out / "figures" / f"{drawing.name}.{suffix}", content)
+    save_drawing(ensemble(found), out / "figures")
 
 
 def _answer(out: Path, found: Ensemble, *, as_json: bool) -> None:

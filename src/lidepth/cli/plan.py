@@ -22,8 +22,9 @@ Say what a question needs: counting time, cycles, detector distance, resolution.
 \b
 Goes in:
   FILE    experiment.yaml, with or without data, or a run file (*.lidepth)
-  a count rate: that of the run's own pristine spectra; without spectra
-  --rate, or --flux with --aperture, --distance and --detector-area
+  a count rate: that of the run's own pristine spectra; without spectra,
+  or in place of theirs: --rate, or --flux with --aperture, --distance and
+  --detector-area
 \b
 Questions (-q, may be repeated; without any, the usual three of a cell):
   '5 % loss in the electrolyte'    seen at 3 sigma; % of the first charge
@@ -251,15 +252,13 @@ def _usual(described: Description, protocol: Protocol, source: StoppingSource) -
 def _write(out: Path, answers: tuple[Answer, ...], *, force: bool) -> list[str]:
     from lidepth.cli._folder import result_folder
     from lidepth.show.figures.planning import planning
-    from lidepth.show.save import write_whole
+    from lidepth.show.save import save_drawing, write_whole
 
     drawing = planning(answers)
-    contents = {"svg": drawing.svg, "png": drawing.png, "csv": drawing.csv.encode("utf-8")}
     with result_folder(out, verb="plan", force=force) as folder:
         text = json_text([answer_tree(one) for one in answers])
         write_whole(folder / "plan.json", text.encode("utf-8"))
-        for kind, content in contents.items():
-            write_whole(folder / "figures" / f"{drawing.name}.{kind}", content)
+        save_drawing(drawing, folder / "figures")
     return [str(out / "plan.json"), str(out / "figures")]
 
 

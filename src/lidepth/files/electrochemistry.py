@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lidepth.files._store import write_text
+from lidepth.files._store import write_table
 from lidepth.model.cycling import Step
 from lidepth.model.electrochemistry import Cycle, Electrochemistry, HalfCycle
 
@@ -91,12 +89,7 @@ def _known(value: float) -> float | None:
 
 
 def _write(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_cell(row[name]) for name in columns])
-    write_text(path, stream.getvalue())
+    write_table(path, columns, ([_cell(row[name]) for name in columns] for row in rows))
 
 
 def _cell(value: Any) -> str:

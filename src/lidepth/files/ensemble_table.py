@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lidepth.files._provenance import plain, versions
-from lidepth.files._store import write_text
+from lidepth.files._store import write_table, write_text
 from lidepth.model.ensemble import BANDS, Ensemble
 from lidepth.model.ledger import REGIONS
 
@@ -74,10 +72,9 @@ def ensemble_json(found: Ensemble) -> str:
 
 def write_ensemble(folder: Path, found: Ensemble) -> None:
     """Write ensemble.csv and ensemble.json, each whole or not at all.  Raises StoreError."""
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(ENSEMBLE_COLUMNS)
-    for row in ensemble_rows(found):
-        writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in row.values()])
-    write_text(folder / "ensemble.csv", stream.getvalue())
+    rows = (
+        [f"{v:.6g}" if isinstance(v, float) else v for v in row.values()]
+        for row in ensemble_rows(found)
+    )
+    write_table(folder / "ensemble.csv", ENSEMBLE_COLUMNS, rows)
     write_text(folder / "ensemble.json", ensemble_json(found) + "\n")

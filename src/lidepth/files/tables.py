@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import io
 import json
 import math
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from lidepth.errors import WrongFormat
 from lidepth.files._provenance import files_digest, plain, versions
-from lidepth.files._store import write_text
+from lidepth.files._store import write_table, write_text
 from lidepth.files._text import read_text
 from lidepth.files.diagnosis_json import diagnosis, fitted, smoother
 from lidepth.files.profiles_nc import write_profiles_nc
@@ -47,12 +47,8 @@ def write_ledger_csv(path: str | Path, analysis: Analysis) -> None:
 
     Raises StoreError; the file is written whole or not at all.
     """
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(LEDGER_COLUMNS)
-    for method, ledger in analysis.ledgers.items():
-        writer.writerows(_ledger_rows(method, ledger))
-    write_text(Path(path), stream.getvalue())
+    tables = (_ledger_rows(method, ledger) for method, ledger in analysis.ledgers.items())
+    write_table(Path(path), LEDGER_COLUMNS, chain.from_iterable(tables))
 
 
 def _ledger_rows(method: str, ledger: Ledger) -> list[list[str]]:

@@ -14,6 +14,9 @@ Floats = NDArray[np.float64]
 LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)
 """Probabilities of the quantiles of thickness, width and enrichment."""
 
+LOW, MEDIAN, HIGH, UPPER = 1, 2, 3, 4
+"""Places in LEVELS: the ends of the 68 % interval about the median, and the upper end of 95 %."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NestedEvidence:

@@ -195,6 +195,13 @@ class LongRest:
     log_odds: float
 
     @property
+    def mean_change(self) -> tuple[Floats, Floats]:
+        """Mean of ``change`` over the slices, by their errors, and its own error; (bins,) each."""
+        weight = self.change_std**-2.0
+        whole = weight.sum(axis=0)
+        return np.sum(weight * self.change, axis=0) / whole, np.asarray(whole**-0.5)
+
+    @property
     def rate_uah_h(self) -> float:
         """Mean rate of growth, uAh per hour."""
         return self.growth_uah / self.hours
@@ -221,6 +228,14 @@ class Trend:
     slope_std: float
     prior_std: float
     log_odds: float
+
+    @property
+    def line(self) -> Floats:
+        """The line at ``cycles``, through the middle of ``values`` by their errors; (n,)."""
+        weight = self.std**-2.0
+        middle = float(weight @ self.values / weight.sum())
+        place = float(weight @ self.cycles / weight.sum())
+        return np.asarray(middle + self.slope * (self.cycles - place))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,20 +13,18 @@ from numpy.typing import NDArray
 
 from lidepth.mechanism.depth import CellProfile, profile_of
 from lidepth.mechanism.history import CellHistory
-from lidepth.show.drawing import NothingToDraw
+from lidepth.show.figures.cell import PER_NM3, need_cycles
 from lidepth.show.save import write_whole
 from lidepth.show.style import BLACK, BLUE, ROLE_SHADES, VERMILLION, bare, new_figure, styled
 
 FRAMES, PER_SECOND = 40, 8
 _DPI = 100
-_PER_NM3 = 10.0  # 1e15 atoms/cm2 per nm, in atoms per nm3
 _DEPTH_NM = 300.0
 
 
 def chosen_cycles(history: CellHistory, frames: int = FRAMES) -> NDArray[np.int64]:
     """Cycles that are shown: evenly in the root of their number, because growth slows down so."""
-    if not history.cycles.size:
-        raise NothingToDraw("the protocol has no whole cycle")
+    need_cycles(history)
     last = history.cycles.size - 1
     places = np.unique(np.round(np.linspace(0.0, np.sqrt(last), frames) ** 2).astype(np.int64))
     return np.asarray(history.cycles[places])
@@ -79,7 +77,7 @@ def _frame(
         for profile, colour, label in (
             (empty, BLUE, "discharged"), (full, VERMILLION, "charged"),
         ):  # fmt: skip
-            values = _PER_NM3 * getattr(profile, name)
+            values = PER_NM3 * getattr(profile, name)
             panel.stairs(values, profile.edges_nm, color=colour, baseline=None, label=label)
         panel.axvspan(-1e4, 0.0, color=ROLE_SHADES["anode"], lw=0, zorder=-2)
         panel.set(xlim=(min(thickest, -190.0), _DEPTH_NM), ylim=(0, top), xlabel="depth (nm)")

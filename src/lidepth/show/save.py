@@ -63,13 +63,20 @@ def save_figures(
     Raises StoreError when the folder or a file cannot be written.
     """
     drawings, skipped = draw_figures(analysis, truth, progress)
-    folder = Path(folder)
-    files: list[Path] = []
-    for name, drawing in drawings.items():
-        contents = {"svg": drawing.svg, "png": drawing.png, "csv": drawing.csv.encode("utf-8")}
-        for kind, content in contents.items():
-            files.append(write_whole(folder / f"{name}.{kind}", content))
+    files = [file for drawing in drawings.values() for file in save_drawing(drawing, folder)]
     return SavedFigures(drawings, tuple(files), skipped)
+
+
+def save_drawing(drawing: Drawing, folder: Path) -> list[Path]:
+    """Write one figure as SVG, PNG and its numbers as CSV.
+
+    Raises StoreError when the folder or a file cannot be written.
+    """
+    contents = {"svg": drawing.svg, "png": drawing.png, "csv": drawing.csv.encode("utf-8")}
+    return [
+        write_whole(Path(folder) / f"{drawing.name}.{kind}", content)
+        for kind, content in contents.items()
+    ]
 
 
 def save_cycling(found: Electrochemistry, folder: Path) -> tuple[Path, ...]:
@@ -111,10 +118,7 @@ def _save_all(draws: Sequence[Callable[[], Drawing]], folder: Path) -> tuple[Pat
             drawing = draw()
         except NothingToDraw:
             continue
-        for kind, content in (
-            ("svg", drawing.svg), ("png", drawing.png), ("csv", drawing.csv.encode("utf-8")),
-        ):  # fmt: skip
-            files.append(write_whole(Path(folder) / f"{drawing.name}.{kind}", content))
+        files += save_drawing(drawing, folder)
     return tuple(files)
 
 

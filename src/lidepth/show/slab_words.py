@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from lidepth.model.interlayer import Interlayer
+from lidepth.model.interlayer import HIGH, LOW, MEDIAN, UPPER, Interlayer
 from lidepth.model.result import Analysis
 from lidepth.show import words
 
-LOW, MEDIAN, HIGH, UPPER = 1, 2, 3, 4  # places in the quantiles' LEVELS
 DECIDED = 3.0  # odds of twenty to one
 
 

@@ -20,6 +20,7 @@ ROLE_SHADES = {"anode": "#efefef", "electrolyte": "#fdf1e2", "cathode": "#e3eef7
 PART_COLOURS = {"alpha": BLUE, "triton": GREEN, "background": GREY}
 CYCLE_COLOURS = (VERMILLION, BLUE, ORANGE, GREEN, PURPLE, GREY, SKY)
 DIVERGING = "RdBu_r"
+NO_DATA = "#d9d9d9"  # the ground of maps, where nothing was measured
 DOUBLE_COLUMN_IN, SINGLE_COLUMN_IN = 7.1, 3.5
 PNG_DPI = 150
 
@@ -82,6 +83,12 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 def bare(axes: Any) -> None:
     """Take away the frame lines on the right and above."""
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def colour_bar(figure: Any, mesh: Any, axes: Any, label: str = "", **how: Any) -> None:
+    """Add a colour bar beside ``axes`` with arrows for values beyond it, in a thin frame."""
+    bar = figure.colorbar(mesh, ax=axes, extend="both", label=label, **how)
+    bar.outline.set_linewidth(0.5)
 
 
 def whole_numbers(axis: Any) -> None:

@@ -48,7 +48,7 @@ def _strip(strip: ResidualStrip | None) -> dict[str, Any] | None:
         f"{len(strip)} {rows} go beyond {strip.row_limit:.1f} σ"
     )
     return _line(
-        "Does the model explain the counts, at all times and energies?", _printed(found),
+        "Does the model explain the counts, at all times and energies?", words.typeset(found),
         "a window beyond what chance explains, above all at a layer’s edge",
         abs(z) <= strip.limit and bad_rows == 0, "residual_strip",
     )  # fmt: skip
@@ -62,7 +62,7 @@ def _pulls(analysis: Analysis) -> dict[str, Any] | None:
     worst = max(known, key=lambda p: abs(p.pull))
     found = f"largest of {len(known)} pulls: {worst.label or worst.name}, {worst.pull:+.1f} σ"
     return _line(
-        "Is the cell what its description says?", _printed(found),
+        "Is the cell what its description says?", words.typeset(found),
         f"a pull beyond {WORRYING_PULL:g}: description, stopping powers or geometry are wrong",
         abs(worst.pull) <= WORRYING_PULL, "stack",
     )  # fmt: skip
@@ -111,7 +111,7 @@ def _leaning(table: SensitivityTable | None, analysis: Analysis) -> dict[str, An
         f"{_share(move, analysis)}; stated common error {common:.2f} µAh"
     )
     return _line(
-        "What does the ledger lean on?", _printed(found),
+        "What does the ledger lean on?", words.typeset(found),
         "a move larger than the stated common error", abs(move) <= common, "sensitivity",
     )  # fmt: skip
 
@@ -139,12 +139,8 @@ def _sources(found: SourceEnsemble | None) -> dict[str, Any]:
         f"{REGIONS[region]}, {kinds[kind]}, by {moves[kind, source, region]:+.2f} µAh, where the "
         f"stated common error is {common[kind, region]:.2f} µAh"
     )
-    return _line(what, _printed(text), "a move larger than the stated common error",
+    return _line(what, words.typeset(text), "a move larger than the stated common error",
                  bool(beyond[kind, source, region] <= 1.0), "ensemble")  # fmt: skip
-
-
-def _printed(text: str) -> str:
-    return words.typeset(text)
 
 
 def sensitivity_rows(analysis: Analysis) -> list[dict[str, Any]]:

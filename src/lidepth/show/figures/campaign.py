@@ -17,10 +17,12 @@ from lidepth.show.style import (
     DIVERGING,
     GREEN,
     GREY,
+    NO_DATA,
     PURPLE,
     ROLE_COLOURS,
     VERMILLION,
     bare,
+    colour_bar,
     new_figure,
     styled,
 )
@@ -137,11 +139,9 @@ def campaign_map(analysis: Analysis) -> Drawing:
         edges_h, image = with_time_gaps(start, stop, change[:, cells])
         _, sure = with_time_gaps(start, stop, change[:, cells] / np.maximum(std[:, cells], 1e-12))
         mesh = _depth_image(axes, track, cells, edges_h, image, sure)
-        bar = figure.colorbar(mesh, ax=axes, extend="both", pad=0.01, aspect=10)
-        bar.outline.set_linewidth(0.5)
+        label = "change of lithium (10²² Li/cm³)" if role == "electrolyte" else ""
+        colour_bar(figure, mesh, axes, label, pad=0.01, aspect=10)
         axes.set_ylabel(f"{role}\ndepth (nm)")
-        if role == "electrolyte":
-            bar.set_label("change of lithium (10²² Li/cm³)")
     panels[-1].set_xlabel(HOURS)
     return Drawing(
         name="campaign_map", title="Change of lithium against depth and time", figure=figure,
@@ -184,7 +184,7 @@ def _depth_image(
     limit = float(np.percentile(finite, 99.0)) if finite.size else 1.0
     mesh = axes.pcolorfast(edges_h, depth, np.ma.masked_invalid(image.T), cmap=DIVERGING,
                            vmin=-(limit or 1.0), vmax=limit or 1.0)  # fmt: skip
-    axes.set(ylim=(depth[-1], depth[0]), xlim=(edges_h[0], edges_h[-1]), facecolor="#d9d9d9")
+    axes.set(ylim=(depth[-1], depth[0]), xlim=(edges_h[0], edges_h[-1]), facecolor=NO_DATA)
     if track.regions[cells[0]] == "electrolyte" and min(sure.shape) >= 2:
         middle_h, middle = 0.5 * (edges_h[1:] + edges_h[:-1]), 0.5 * (depth[1:] + depth[:-1])
         dots = axes.contourf(middle_h, middle, np.abs(np.nan_to_num(sure.T)), levels=[0.0, 2.0],

@@ -27,12 +27,13 @@ from lidepth.show.style import (
 
 Floats = NDArray[np.float64]
 _SHOWN = ((1, 2, 10, 30), (31, 100, 250, 350))
-_PER_NM3 = 10.0  # 1e15 atoms/cm2 per nm, in atoms per nm3
+PER_NM3 = 10.0  # 1e15 atoms/cm2 per nm, in atoms per nm3
 _MATTER = ("Li_per_nm3", "Li_per_nm3", "Si_per_nm3")
 _STATES = ("pristine", "charging", "charged", "discharging", "discharged")
 
 
-def _need_cycles(history: CellHistory) -> None:
+def need_cycles(history: CellHistory) -> None:
+    """Raise NothingToDraw for a history without a whole cycle."""
     if not history.cycles.size:
         raise NothingToDraw("the protocol has no whole cycle")
 
@@ -40,7 +41,7 @@ def _need_cycles(history: CellHistory) -> None:
 @styled
 def cell_curves(history: CellHistory) -> Drawing:
     """Draw voltage against time and against the share of the time, early and late cycles apart."""
-    _need_cycles(history)
+    need_cycles(history)
     there = set(history.cycles.tolist())
     groups = [[n for n in group if n in there] for group in _SHOWN]
     groups = [group for group in groups if group] or [[int(history.cycles[0])]]
@@ -77,7 +78,7 @@ def _curve(
 @styled
 def cell_capacity(history: CellHistory) -> Drawing:
     """Draw capacity and losses against cycle number and against the charge that has passed."""
-    _need_cycles(history)
+    need_cycles(history)
     empty = history.ends("discharge")
     through = np.array([state.throughput_uah for state in empty]) * 1e-3
     capacity = history.capacity_uah()
@@ -137,7 +138,7 @@ def cell_states(history: CellHistory, cycles: Sequence[int] | None = None) -> Dr
 
     ``cycles``: which; the first and the last whole cycle by default.
     """
-    _need_cycles(history)
+    need_cycles(history)
     shown = list(dict.fromkeys(cycles or (int(history.cycles[0]), int(history.cycles[-1]))))
     figure = new_figure(7.1, 6.4)
     grid = figure.subplots(5, 3, sharex="col", sharey="col", width_ratios=[1.3, 0.8, 1.0])
@@ -176,7 +177,7 @@ def cell_states(history: CellHistory, cycles: Sequence[int] | None = None) -> Dr
 
 
 def _profile(line: Any, profile: CellProfile, colour: str, label: str) -> None:
-    lithium, silicon = _PER_NM3 * profile.lithium_per_nm, _PER_NM3 * profile.silicon_per_nm
+    lithium, silicon = PER_NM3 * profile.lithium_per_nm, PER_NM3 * profile.silicon_per_nm
     edges = profile.edges_nm
     for axes, values in ((line[0], lithium), (line[1], lithium), (line[2], silicon)):
         axes.stairs(values, edges, color=colour, lw=1.0, label=label, baseline=None)
@@ -184,7 +185,7 @@ def _profile(line: Any, profile: CellProfile, colour: str, label: str) -> None:
 
 def _ground(line: Any, made: CellProfile) -> None:
     """What the cell as made holds, its interface, and the electrodes' grounds."""
-    lithium, silicon = _PER_NM3 * made.lithium_per_nm, _PER_NM3 * made.silicon_per_nm
+    lithium, silicon = PER_NM3 * made.lithium_per_nm, PER_NM3 * made.silicon_per_nm
     for axes, values in ((line[0], lithium), (line[1], lithium), (line[2], silicon)):
         axes.stairs(
             values, made.edges_nm, color=ROLE_COLOURS["anode"], lw=0.6, ls="--", baseline=None
@@ -199,8 +200,8 @@ def _columns(profile: CellProfile, name: str) -> dict[str, Floats]:
     return {
         f"{name}_from_nm": profile.edges_nm[:-1], f"{name}_to_nm": profile.edges_nm[1:],
         f"{name}_from_1e15": profile.edges_1e15[:-1],
-        f"{name}_Li_per_nm3": _PER_NM3 * profile.lithium_per_nm,
-        f"{name}_Si_per_nm3": _PER_NM3 * profile.silicon_per_nm,
+        f"{name}_Li_per_nm3": PER_NM3 * profile.lithium_per_nm,
+        f"{name}_Si_per_nm3": PER_NM3 * profile.silicon_per_nm,
     }  # fmt: skip
 
 

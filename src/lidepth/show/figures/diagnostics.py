@@ -25,8 +25,10 @@ from lidepth.show.style import (
     CYCLE_COLOURS,
     DIVERGING,
     GREY,
+    NO_DATA,
     VERMILLION,
     bare,
+    colour_bar,
     new_figure,
     styled,
     whole_numbers,
@@ -53,13 +55,12 @@ def residual_strip(analysis: Analysis) -> Drawing:
                             vmin=-4, vmax=4)  # fmt: skip
     image.set(
         xlabel="energy (keV)",
-        facecolor="#d9d9d9",
+        facecolor=NO_DATA,
         ylim=(edges[0], edges[-1]),
         ylabel="state, in order" if strip.labels else "time since the first spectrum (h)",
     )
     name_spans(top, regions_kev(analysis), above=True)
-    bar = figure.colorbar(mesh, ax=side, extend="both", pad=0.04, label="residual (σ)")
-    bar.outline.set_linewidth(0.5)
+    colour_bar(figure, mesh, side, "residual (σ)", pad=0.04)
     _row_scan(side, strip)
     return Drawing(
         name="residual_strip", title="Residuals over time and energy", figure=figure,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lidepth.model.interlayer import LEVELS, Interlayer
+from lidepth.model.interlayer import HIGH, LEVELS, LOW, MEDIAN, Interlayer
 from lidepth.model.profile import DepthProfile
 from lidepth.model.result import Analysis
 from lidepth.show.arrange import Floats, depth_regions, shade, stairs, with_gaps
@@ -20,7 +20,6 @@ QUANTITIES = (
     ("width_nm", "width of the front (nm)", 1.0),
     ("enrichment", "enrichment (%)", 100.0),
 )
-LOW, MEDIAN, HIGH = 1, 2, 3  # places of the 68 % interval in LEVELS
 DEEPEST_NM = 900.0
 
 

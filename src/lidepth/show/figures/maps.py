@@ -25,10 +25,12 @@ from lidepth.show.style import (
     BLACK,
     DIVERGING,
     GREEN,
+    NO_DATA,
     ORANGE,
     PURPLE,
     VERMILLION,
     bare,
+    colour_bar,
     new_figure,
     styled,
     whole_numbers,
@@ -189,10 +191,8 @@ def _image(
     limit = (1.4 * float(np.percentile(sizes, 95.0)) if sizes.size else 0.0) or 1.0
     mesh = axes.pcolorfast(x, y, np.ma.masked_invalid(values), cmap=DIVERGING, vmin=-limit,
                            vmax=limit)  # fmt: skip
-    axes.set(xlabel="energy (keV)", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), facecolor="#d9d9d9")
-    bar = figure.colorbar(mesh, ax=axes, extend="both", shrink=0.9, pad=0.02)
-    bar.set_label("change of rate (counts/s/keV)")
-    bar.outline.set_linewidth(0.5)
+    axes.set(xlabel="energy (keV)", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), facecolor=NO_DATA)
+    colour_bar(figure, mesh, axes, "change of rate (counts/s/keV)", shrink=0.9, pad=0.02)
 
 
 def _mark_steps(axes: Any, analysis: Analysis, start: float, stop: float) -> None:

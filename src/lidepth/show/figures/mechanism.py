@@ -15,12 +15,14 @@ from lidepth.show.style import (
     DIVERGING,
     GREEN,
     GREY,
+    NO_DATA,
     ORANGE,
     PURPLE,
     ROLE_COLOURS,
     SKY,
     VERMILLION,
     bare,
+    colour_bar,
     new_figure,
     styled,
     whole_numbers,
@@ -190,10 +192,8 @@ def _map(
         x, edges, np.ma.masked_invalid(values), cmap=DIVERGING, vmin=-top, vmax=top,
         rasterized=True,
     )  # fmt: skip
-    bar = figure.colorbar(mesh, ax=axes, extend="both", shrink=0.9, pad=0.02)
-    bar.set_label(label)
-    bar.outline.set_linewidth(0.5)
-    axes.set_facecolor("#d9d9d9")
+    colour_bar(figure, mesh, axes, label, shrink=0.9, pad=0.02)
+    axes.set_facecolor(NO_DATA)
 
 
 @styled
@@ -247,9 +247,7 @@ def long_rest(found: Mechanism) -> Drawing:
     figure.colorbar(mesh, ax=left, pad=0.02).set_label("change in standard errors")
     left.set(xlabel="energy (keV)", ylabel="hours at rest")
     middle = 0.5 * (rest.edges_kev[1:] + rest.edges_kev[:-1])
-    weight = rest.change_std**-2.0
-    mean = np.sum(weight * rest.change, axis=0) / weight.sum(axis=0)
-    error = weight.sum(axis=0) ** -0.5
+    mean, error = rest.mean_change
     right.errorbar(middle, mean, error, fmt=".", ms=2, lw=0.5, color=BLACK)
     right.axhline(0.0, color=GREY, lw=0.6)
     right.set(xlabel="energy (keV)", ylabel="mean change (counts/s/keV)")
@@ -308,13 +306,10 @@ def _trend(axes: Any, one: Trend, colour: str, label: str, name: str) -> dict[st
         one.cycles, one.values, one.std, fmt="o", ms=2.5, lw=0.7, color=colour,
         label=f"{label}: {one.slope:+.3f} ± {one.slope_std:.3f} per cycle",
     )  # fmt: skip
-    weight = one.std**-2.0
-    middle = float(weight @ one.values / weight.sum())
-    line = middle + one.slope * (one.cycles - float(weight @ one.cycles / weight.sum()))
-    axes.plot(one.cycles, line, color=colour, lw=0.8)
+    axes.plot(one.cycles, one.line, color=colour, lw=0.8)
     return {
         f"{name}_cycle": one.cycles, f"{name}_uah": one.values, f"{name}_std_uah": one.std,
-        f"{name}_line_uah": line,
+        f"{name}_line_uah": one.line,
     }  # fmt: skip
 
 

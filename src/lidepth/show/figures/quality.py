@@ -17,8 +17,10 @@ from lidepth.show.style import (
     BLUE,
     DIVERGING,
     GREY,
+    NO_DATA,
     VERMILLION,
     bare,
+    colour_bar,
     new_figure,
     styled,
     whole_numbers,
@@ -52,12 +54,11 @@ def residuals(analysis: Analysis) -> Drawing:
         vmin=-4,
         vmax=4,
     )
-    left.set(xlabel="energy (keV)", ylabel="state, in order of time", facecolor="#d9d9d9")
+    left.set(xlabel="energy (keV)", ylabel="state, in order of time", facecolor=NO_DATA)
     if used.size:
         left.set_xlim(edges[used[0]], edges[used[-1] + 1])
     whole_numbers(left.yaxis)
-    bar = figure.colorbar(mesh, ax=left, extend="both", pad=0.01, label="residual (σ)")
-    bar.outline.set_linewidth(0.5)
+    colour_bar(figure, mesh, left, "residual (σ)", pad=0.01)
     right.fill_betweenx(number, 1 - spread, 1 + spread, color="#e6e6e6", lw=0)
     right.axvline(1.0, color="#777777", lw=0.6)
     colours = [BLACK if fit.label.endswith(" charged") else VERMILLION for fit in fits]
