@@ -45,7 +45,8 @@ KINSHIP = 2.0  # e-folds of the cycle number over which growth keeps its profile
 
 _HELD = 1e12  # precision of a leak that is known to be nothing
 _SPRING = 0.02  # precision with which shares are a third each beforehand
-_LATTICE = 3  # steps along each side of the triangle of shares
+_LATTICE = 3  # steps along each side of a triangle of shares
+_REACH = 2.0  # that triangle's size, in triangles of possible shares: the best may lie outside
 _GRID = 60  # steps for averages over it
 
 
@@ -214,16 +215,21 @@ def growth_odds(
 
 def _name(point: Floats) -> str:
     """A corner of the triangle is a hypothesis of its own; all other points have a number."""
-    if point.max() == 1.0:
+    if sorted(point) == [0.0, 0.0, 1.0]:
         return PHASES[int(np.argmax(point))]
     return " ".join(f"{share:.6f}" for share in point)
 
 
 def lattice() -> Floats:
-    """Shares at which the evidence is computed: a triangular lattice; (points, 3)."""
+    """Shares at which the evidence is computed; (points, 3).
+
+    The corners of the triangle of possible shares, and a lattice on a triangle around it: the most
+    likely shares of noisy data often lie outside, and must not be extrapolated to.
+    """
     steps = range(_LATTICE + 1)
     rows = [(i, j, _LATTICE - i - j) for i in steps for j in steps if i + j <= _LATTICE]
-    return np.array(rows, dtype=np.float64) / _LATTICE
+    around = _REACH * (np.array(rows, dtype=np.float64) / _LATTICE - 1.0 / 3.0) + 1.0 / 3.0
+    return np.concatenate([np.eye(3), around])
 
 
 def shares_of(points: Floats, log_evidence: Floats) -> Shares:
