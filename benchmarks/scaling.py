@@ -141,7 +141,7 @@ def _fold_cells(size: Size) -> Growth:
     calls: dict[int, Callable[[], object]] = {}
     edges = np.linspace(200.0, 2800.0, 521)
     for parts in _powers(size):
-        out = propagate(_column(size, parts), slopes=False)
+        out = propagate(_column(size, parts))
         calls[out.exit_kev.size - 1] = lambda out=out: fold(
             edges, out.exit_kev, out.variance_kev2 + 60.0
         )
@@ -149,7 +149,7 @@ def _fold_cells(size: Size) -> Growth:
 
 
 def _bins(size: Size) -> Growth:
-    out = propagate(_column(size, 1), slopes=False)
+    out = propagate(_column(size, 1))
     calls: dict[int, Callable[[], object]] = {}
     for bins in _halved(4096, size):
         edges = np.linspace(200.0, 2800.0, bins + 1)

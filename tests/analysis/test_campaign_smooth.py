@@ -116,7 +116,7 @@ def test_closed_form_slopes_are_those_of_finite_differences(
     setting = linear.Setting(exposure=480.0, live_s=470.0, run_fraction=0.5, cycle=1.0)
     state = states[len(states) // 2]
     _, exact, _, _ = campaign.cell.linearised(shared, setting, state)
-    total, quick = campaign.cell.quickly(shared, setting, state)
+    total, quick = campaign.cell.by_state(shared, setting, state)
     assert total == pytest.approx(campaign.cell.expected(shared, setting, state))
     for column in range(campaign.cell.size):
         # 3 %: straggling of the moved atoms is left out of the closed form.

@@ -169,7 +169,7 @@ def solved() -> Solution:
 
 def dense_precision(solution: Solution) -> Floats:
     """The normal matrix written out: data, priors and ties of all states and all shared."""
-    from lidepth.analysis.sensitivity import shared_jacobian
+    from lidepth.analysis.sensitivity import Sensitivity
 
     p = problem()
     model, size, count = p.model, p.model.state_size, p.shared.size
@@ -179,12 +179,13 @@ def dense_precision(solution: Solution) -> Floats:
     for place, seen in enumerate(p.seen):
         state = solution.states[place]
         at = model.predict(solution.shared, seen.setting, state)
-        by_state = model.state_jacobian(solution.shared, seen.setting, state, at)
-        by_shared = shared_jacobian(model, solution.shared, seen.setting, state, at, by_state)
+        moves = Sensitivity(
+            model=model, shared=solution.shared, setting=seen.setting, state=state, at=at
+        )
         rows = np.zeros((int(p.mask.sum()), len(whole)))
         own = slice(place * size, (place + 1) * size)
-        rows[:, own] = by_state[p.mask] * seen.free
-        rows[:, shared_block] = by_shared[p.mask]
+        rows[:, own] = moves.by_state[p.mask] * seen.free
+        rows[:, shared_block] = moves.by_shared[p.mask]
         whole += rows.T @ (rows / (at.total[p.mask] + 0.01)[:, None])
         whole[own, own] += seen.precision + np.diag((~seen.free).astype(float))
         for tie in seen.ties:

@@ -23,7 +23,8 @@ from lidepth.analysis.forward import (
     Setting,
     region_rows,
 )
-from lidepth.analysis.sensitivity import shared_jacobian
+from lidepth.analysis.parameters import knot_weights
+from lidepth.analysis.sensitivity import Sensitivity
 from lidepth.errors import BadData
 from lidepth.virtual.plan import paper_stack
 
@@ -71,13 +72,18 @@ def central(of: Callable[[Floats], Floats], at: Floats, place: int, step: float)
     return np.asarray((of(ahead) - of(behind)) / (2 * step))
 
 
+def moves_of(model: ForwardModel, shared: Floats, state: Floats) -> Sensitivity:
+    at = model.predict(shared, CYCLED, state)
+    return Sensitivity(model=model, shared=shared, setting=CYCLED, state=state, at=at)
+
+
 STEPS = {LNFLUX: 1e-4, OFFSET: 1e-2, LNBACK: 1e-4, ANODE: 0.5, CATHODE: 0.5}
 
 
 @pytest.mark.parametrize("build", BUILDS)
 def test_derivatives_by_the_state_are_central_differences(build: str) -> None:
     model, shared, state = worked(build)
-    jacobian = model.state_jacobian(shared, CYCLED, state, model.predict(shared, CYCLED, state))
+    jacobian = moves_of(model, shared, state).by_state
     for place in range(model.state_size):
         difference = central(
             lambda s: model.predict(shared, CYCLED, s).total, state, place, STEPS.get(place, 1e-4)
@@ -88,9 +94,7 @@ def test_derivatives_by_the_state_are_central_differences(build: str) -> None:
 @pytest.mark.parametrize("build", BUILDS)
 def test_derivatives_by_every_shared_parameter_are_central_differences(build: str) -> None:
     model, shared, state = worked(build)
-    at = model.predict(shared, CYCLED, state)
-    by_state = model.state_jacobian(shared, CYCLED, state, at)
-    jacobian = shared_jacobian(model, shared, CYCLED, state, at, by_state)
+    jacobian = moves_of(model, shared, state).by_shared
     for place, parameter in enumerate(model.parameters.items):
         difference = central(
             lambda p: model.predict(p, CYCLED, state).total, shared, place, 2e-3 * parameter.scale
@@ -107,16 +111,26 @@ def test_every_kind_of_parameter_is_differentiated_above() -> None:
 
 
 def test_derivatives_by_cell_are_those_of_lithium_put_there() -> None:
-    """The closed form for averaging kernels leaves the widths alone: good to three per cent."""
     model, shared, state = worked("normal")
-    at = model.predict(shared, CYCLED, state)
-    by_cell = model.cell_jacobian(shared, CYCLED, state, at)
-    by_state = model.state_jacobian(shared, CYCLED, state, at)
+    moves = moves_of(model, shared, state)
     anode, cathode, _ = model.lithium_maps
     for direction, place in ((anode, ANODE), (cathode, CATHODE)):
-        exact = by_state[:, place]
-        error = np.abs(by_cell @ direction - exact).max()
-        assert error < 0.03 * np.abs(exact).max()
+        exact = moves.by_state[:, place]
+        # The same sums in another order.
+        np.testing.assert_allclose(
+            moves.by_cell @ direction, exact, atol=1e-10 * np.abs(exact).max()
+        )
+
+
+def test_derivative_by_moved_silicon_is_a_central_difference() -> None:
+    model, shared, state = worked("normal")
+    place = model.parameters.index["silicon:0"]
+    weight = knot_weights(model.knots, CYCLED.cycle)[0]
+    film = model.grid.stack.layer("anode").areal_density_1e15
+    difference = central(
+        lambda p: model.predict(p, CYCLED, state).total, shared, place, 1e-3 * film
+    )
+    assert_column(weight * moves_of(model, shared, state).by_silicon, difference, "silicon")
 
 
 # --- what is conserved ---------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lidepth.analysis.fit import EMPTY, Observation
 from lidepth.analysis.forward import ANODE, CATHODE, HATS, Setting, region_rows
+from lidepth.analysis.sensitivity import Sensitivity
 from lidepth.analysis.slab.disagreement import model_error
 from lidepth.analysis.slab.evidence import Grid, front_grid, posterior, quantiles
 from lidepth.analysis.slab.find import SlabStates, slab_states
@@ -145,7 +146,9 @@ def test_counts_move_as_the_slab_s_jacobian_says(states: SlabStates) -> None:
     slab, seen = states.slab, states.observations[-1]
     vector = slab_state(states, amount=0.2)
     at = slab.predict(states.shared, seen.setting, vector)
-    jacobian = slab.state_jacobian(states.shared, seen.setting, vector, at)
+    jacobian = Sensitivity(
+        model=slab, shared=states.shared, setting=seen.setting, state=vector, at=at
+    ).by_state
     steps = np.array([1e-4, 1e-2, 1e-4, 0.1, 0.1, 1e-5, 0.1, 1e-3, 1e-3])
     for place, step in enumerate(steps):
         ends = []

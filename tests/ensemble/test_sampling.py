@@ -21,7 +21,7 @@ from lidepth.analysis.ensemble.redraw import FEWEST, Sheets, spectra_again
 from lidepth.analysis.fit import EMPTY, Observation
 from lidepth.analysis.forward import ForwardModel
 from lidepth.analysis.reduce import reduce_run
-from lidepth.analysis.sensitivity import shared_jacobian
+from lidepth.analysis.sensitivity import Sensitivity
 from lidepth.model.ensemble import Kind
 
 Floats = np.ndarray
@@ -145,10 +145,11 @@ def slopes_of(problem: StatesProblem) -> list[tuple[Floats, Floats, Floats]]:
     for seen, state in zip(inversion.observations, solution.states, strict=True):
         model: ForwardModel = inversion.model
         at = model.predict(solution.shared, seen.setting, state)
-        by_state = model.state_jacobian(solution.shared, seen.setting, state, at)
-        shared = shared_jacobian(model, solution.shared, seen.setting, state, at, by_state)
-        mask = problem.mask
-        found.append((at.total[mask] + EMPTY, by_state[mask] * seen.free, shared[mask]))
+        moves = Sensitivity(
+            model=model, shared=solution.shared, setting=seen.setting, state=state, at=at
+        )
+        by_state, by_shared = moves.by_state[problem.mask], moves.by_shared[problem.mask]
+        found.append((at.total[problem.mask] + EMPTY, by_state * seen.free, by_shared))
     return found
 
 

@@ -21,7 +21,7 @@ from lidepth.analysis.fit import EMPTY
 from lidepth.analysis.forward import region_rows
 from lidepth.analysis.invert import Inversion, invert, untie
 from lidepth.analysis.reduce import reduce_run
-from lidepth.analysis.sensitivity import shared_jacobian
+from lidepth.analysis.sensitivity import Sensitivity
 from lidepth.model.ledger import Ledger
 from lidepth.model.result import Run
 from lidepth.model.spectra import SpectrumSeries
@@ -120,12 +120,11 @@ def pushes(rng: np.random.Generator, *, apart: bool) -> Iterator[Pushes]:
     ):
         state = b.tied.solution.states[place]
         at = model.predict(shared, seen.setting, state)
-        by_state = model.state_jacobian(shared, seen.setting, state, at)
-        by_shared = shared_jacobian(model, shared, seen.setting, state, at, by_state)[mask]
+        moves = Sensitivity(model=model, shared=shared, setting=seen.setting, state=state, at=at)
         mean = at.total[mask] + EMPTY
         noise = (rng.poisson(mean, (DRAWS, mean.size)) - mean) / mean
-        own = noise @ (by_state[mask] * seen.free)
-        common = noise @ by_shared
+        own = noise @ (moves.by_state[mask] * seen.free)
+        common = noise @ moves.by_shared[mask]
         off = rng.standard_normal((DRAWS, model.state_size))
         believed = free.precision if apart else seen.precision
         off = off @ root(np.linalg.pinv(believed, rcond=1e-15)).T * seen.free

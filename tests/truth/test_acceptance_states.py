@@ -35,9 +35,8 @@ from numpy.typing import NDArray
 from lidepth.analysis import analyze
 from lidepth.analysis.account import account
 from lidepth.analysis.calibrate import Calibrated
-from lidepth.analysis.forward import ANODE, ForwardModel, ParticleTables, Prediction, Setting
+from lidepth.analysis.forward import ForwardModel
 from lidepth.analysis.invert import untie, working_model
-from lidepth.physics.response import CellColumn
 from lidepth.physics.stopping import stopping_source
 from lidepth.virtual.plan import CampaignPlan
 
@@ -99,21 +98,8 @@ def test_an_interlayer_of_a_shape_that_nobody_assumed_is_found() -> None:
 class FixedResponse(ForwardModel):
     """The same model with the response of the pristine cell: added lithium stops nothing."""
 
-    def column(
-        self, particle: ParticleTables, shared: Floats, setting: Setting, gained: Floats
-    ) -> CellColumn:
-        return super().column(particle, shared, setting, np.zeros_like(gained))
-
-    def _by_lithium(
-        self, particle: ParticleTables, shared: Floats, setting: Setting, state: Floats,
-        at: Prediction, bins_kev: Floats,  # noqa: ARG002
-    ) -> Floats:  # fmt: skip
-        flux = self.parameters.get(shared, "flux", 1.0) * np.exp(state[0]) * setting.exposure
-        anode, cathode, hats = self.lithium_maps
-        added = np.column_stack([anode, cathode, hats]) * self.li6_fraction[:, None]
-        matrix = at.matrices[particle.name]
-        assert added.shape[1] == self.state_size - ANODE
-        return np.asarray(flux * matrix @ added)
+    def on_the_way(self, lithium_1e15: Floats) -> Floats:
+        return np.zeros_like(lithium_1e15)
 
 
 def alone(fit: Fitted, calibrated: Calibrated) -> Floats:

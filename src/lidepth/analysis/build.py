@@ -126,7 +126,7 @@ def require_escape(model: ForwardModel, shared: Floats) -> None:
     alpha = model.particles[0]
     setting = Setting(exposure=1.0, live_s=1.0)
     column = model.column(alpha, shared, setting, np.zeros(model.grid.cells))
-    exit_kev = propagate(column, slopes=False).exit_kev
+    exit_kev = propagate(column).exit_kev
     if exit_kev[model.grid.of("electrolyte")[0]] < _ESCAPE_KEV:
         raise BadData(
             f"no {alpha.name} from the electrolyte can leave this stack",
@@ -142,7 +142,7 @@ def interface_energies_kev(model: ForwardModel, shared: Floats) -> dict[str, tup
     alpha = model.particles[0]
     setting = Setting(exposure=1.0, live_s=1.0)
     column = model.column(alpha, shared, setting, np.zeros(model.grid.cells))
-    exit_kev = propagate(column, slopes=False).exit_kev
+    exit_kev = propagate(column).exit_kev
     return {
         role: (float(exit_kev[cells[-1] + 1]), float(exit_kev[cells[0]]))
         for role, cells in (

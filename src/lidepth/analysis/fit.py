@@ -17,7 +17,7 @@ from scipy import linalg
 from threadpoolctl import threadpool_limits
 
 from lidepth.analysis.forward import HATS, LNBACK, LNFLUX, OFFSET, ForwardModel, Prediction, Setting
-from lidepth.analysis.sensitivity import shared_jacobian
+from lidepth.analysis.sensitivity import Sensitivity
 from lidepth.errors import NotConverged
 
 Floats = NDArray[np.float64]
@@ -211,11 +211,9 @@ def normal(
     counts, less = seen.counts[mask], at.total[mask] <= -0.5 * EMPTY
     if not np.all(np.isfinite(at.total[mask])) or np.any(counts[less] > 0):
         return _impossible(model, shared, at)
-    by_state = model.state_jacobian(shared, seen.setting, state, at)
-    jc = np.zeros((int(mask.sum()), shared.size))
-    if with_shared:
-        jc = shared_jacobian(model, shared, seen.setting, state, at, by_state)[mask]
-    js = by_state[mask] * seen.free
+    moves = Sensitivity(model=model, shared=shared, setting=seen.setting, state=state, at=at)
+    jc = moves.by_shared[mask] if with_shared else np.zeros((int(mask.sum()), shared.size))
+    js = moves.by_state[mask] * seen.free
     # A tail a little below nothing asks for less than nothing where nothing was counted: such a
     # bin says nothing more.  Held to be impossible, it would stop the fit of a clean detector.
     js[less], jc[less] = 0.0, 0.0

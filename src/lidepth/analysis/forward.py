@@ -12,14 +12,7 @@ from numpy.typing import NDArray
 from lidepth.analysis.grid import DepthGrid, ElectrolyteBasis
 from lidepth.analysis.parameters import SILICON_DEPTH_NM, ParameterSet, knot_weights
 from lidepth.constants import BOHR_KEV2_PER_1E15
-from lidepth.physics.response import (
-    CellColumn,
-    EdgeEnergies,
-    FoldSlopes,
-    fold,
-    fold_slopes,
-    propagate,
-)
+from lidepth.physics.response import CellColumn, EdgeEnergies, fold, propagate
 
 Floats = NDArray[np.float64]
 
@@ -27,10 +20,10 @@ LNFLUX, OFFSET, LNBACK, ANODE, CATHODE, HATS = 0, 1, 2, 3, 4, 5
 """Places in a state vector; the electrolyte's hat heights follow from HATS on."""
 
 _SHAPE_CENTRE_KEV = 1200.0
-_LITHIUM_STEP_1E15 = 1e-3  # per cell: moves an edge by a hundredth of an eV
-_NO_LITHIUM_1E15 = 1e-12  # a direction that moves no more than this moves nothing
 _BACKGROUND_CENTRE_KEV = 300.0
 _FWHM_PER_SIGMA = 2.3548200450309493
+LITHIUM_ELECTRONS, SILICON_ELECTRONS = 3.0, 14.0
+ROUGH = 1e-4  # the overlayer's non-uniformity is in per cent squared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,27 +191,45 @@ class ForwardModel:
 
         Out of the anode evenly, into the electrolyte falling off below the interface.
         """
-        length = self.parameters.get(shared, "silicon_depth", SILICON_DEPTH_NM)
-        cells = self.grid.of("electrolyte")
-        edges = self.grid.depth_nm[cells[0] : cells[-1] + 2] - self.grid.depth_nm[cells[0]]
-        held = -np.diff(np.exp(-edges / length))
         profile = np.zeros(self.grid.cells)
         profile[self.grid.of("anode")] = -self.grid.share[self.grid.of("anode")]
-        profile[cells] = held / held.sum()
+        length, edges = self._silicon_depths(shared)
+        held = -np.diff(np.exp(-edges / length))
+        profile[self.grid.of("electrolyte")] = held / held.sum()
         return profile
+
+    def silicon_deeper(self, shared: Floats) -> Floats:
+        """Derivative of ``silicon_profile`` by the logarithm of its depth; shape (cells,)."""
+        length, edges = self._silicon_depths(shared)
+        fall = np.exp(-edges / length)
+        held, change = -np.diff(fall), -np.diff(fall * edges / length)
+        profile = np.zeros(self.grid.cells)
+        share = held / held.sum()
+        profile[self.grid.of("electrolyte")] = (change - share * change.sum()) / held.sum()
+        return profile
+
+    def _silicon_depths(self, shared: Floats) -> tuple[float, Floats]:
+        """E-fold depth of moved silicon and the edges of the electrolyte's cells, in nm."""
+        cells = self.grid.of("electrolyte")
+        edges = self.grid.depth_nm[cells[0] : cells[-1] + 2] - self.grid.depth_nm[cells[0]]
+        return self.parameters.get(shared, "silicon_depth", SILICON_DEPTH_NM), edges
+
+    def on_the_way(self, lithium_1e15: Floats) -> Floats:
+        """What particles meet of lithium gained per cell; shape as given."""
+        return np.asarray(lithium_1e15 * self.path_factor)
 
     def column(
         self, particle: ParticleTables, shared: Floats, setting: Setting, gained: Floats
     ) -> CellColumn:
         """The stack in cells as this particle meets it."""
         get = self.parameters.get
-        areal = self._per_layer(shared, "areal")
-        atoms = self.grid.atoms_1e15 * areal
-        extra = np.stack([gained, self.silicon(shared, setting) * self.silicon_profile(shared)])
-        electrons = self.grid.electrons_1e15 * areal + 3.0 * extra[0] + 14.0 * extra[1]
+        areal = self._per_layer(shared, "areal") * self.path_factor
+        silicon = self.silicon(shared, setting) * self.silicon_profile(shared) * self.path_factor
+        extra = np.stack([self.on_the_way(gained), silicon])
+        own = self.grid.electrons_1e15 * areal
         return CellColumn(
-            host=self.grid.layer, atoms_1e15=atoms * self.path_factor,
-            extra_1e15=extra * self.path_factor, electrons_1e15=electrons * self.path_factor,
+            host=self.grid.layer, atoms_1e15=self.grid.atoms_1e15 * areal, extra_1e15=extra,
+            electrons_1e15=own + LITHIUM_ELECTRONS * extra[0] + SILICON_ELECTRONS * extra[1],
             tables=self._tables(particle, shared), step_kev=particle.step_kev,
             straggling_kev2=BOHR_KEV2_PER_1E15 * particle.atomic_number**2
             * get(shared, "straggling", 1.0),
@@ -228,30 +239,53 @@ class ForwardModel:
     def _tables(self, particle: ParticleTables, shared: Floats) -> Floats:
         get = self.parameters.get
         rows = particle.rows.copy()
-        for number in range(len(self.grid.stack)):
-            factor = get(shared, f"stopping:{number}", 1.0)
-            if particle.atomic_number == 1:
-                rows[number] *= factor * get(shared, f"triton:{number}", 1.0)
-            else:
+        rows[:-2] *= self._stopping_factors(particle, shared)[:, None]
+        if particle.atomic_number > 1:
+            for number in range(len(self.grid.stack)):
                 shape = get(shared, f"shape:{number}", 0.0) * particle.tilt
                 bend = get(shared, f"bend:{number}", 0.0) * particle.tilt**2
-                rows[number] *= factor * (1.0 + shape + bend)
+                rows[number] *= 1.0 + shape + bend
         rows[-2] *= get(shared, "eps_li", 1.0)
         return rows
+
+    def _stopping_factors(self, particle: ParticleTables, shared: Floats) -> Floats:
+        """Factor on the stopping power of each layer, its shape over energy apart; (layers,)."""
+        get, layers = self.parameters.get, range(len(self.grid.stack))
+        factors = np.array([get(shared, f"stopping:{number}", 1.0) for number in layers])
+        if particle.atomic_number == 1:
+            factors *= [get(shared, f"triton:{number}", 1.0) for number in layers]
+        return factors
+
+    def sources(self, particle: ParticleTables, shared: Floats, tables: Floats) -> Floats:
+        """Stopping powers that a unit of each parameter of a layer adds; (kinds, layers, energies).
+
+        Those of the layers as in ``tables``, for their scale; for alphas also by shape and bend.
+        """
+        if particle.atomic_number == 1:
+            return tables[None, :-2]
+        plain = particle.rows[:-2] * self._stopping_factors(particle, shared)[:, None]
+        return np.stack([tables[:-2], plain * particle.tilt, plain * particle.tilt**2])
 
     def variance(self, particle: ParticleTables, shared: Floats, edges: EdgeEnergies) -> Floats:
         """Total energy variance of particles born at each cell edge, keV^2; shape (cells + 1,)."""
         get = self.parameters.get
         detector = (get(shared, "fwhm", 1.0) / _FWHM_PER_SIGMA) ** 2
-        cover = int(np.sum(self.grid.layer == 0))
-        born_below = np.arange(edges.exit_kev.size) > cover
-        lost = np.where(born_below, edges.entry_kev[:, min(cover, edges.entry_kev.shape[1] - 1)], 0)
-        lost = np.where(born_below, lost - edges.exit_kev, 0.0)
-        rough = 1e-4 * get(shared, "roughness", 0.0) * lost**2
+        rough = ROUGH * get(shared, "roughness", 0.0) * self.lost_in_cover(edges) ** 2
         scatter, spread = particle.extra_variance_kev2
         extra = scatter * get(shared, "scattering", 1.0) + spread
         total = edges.variance_kev2 + detector + rough + extra
         return np.asarray(np.maximum(total, 0.25 * detector))
+
+    @cached_property
+    def cover(self) -> int:
+        """Number of cells of the overlayer."""
+        return int(np.sum(self.grid.layer == 0))
+
+    def lost_in_cover(self, edges: EdgeEnergies) -> Floats:
+        """Energy that particles born at each edge below the overlayer lose in it; (cells + 1,)."""
+        born_below = np.arange(edges.exit_kev.size) > self.cover
+        entry = edges.entry_kev[:, min(self.cover, edges.entry_kev.shape[1] - 1)]
+        return np.where(born_below, entry - edges.exit_kev, 0.0)
 
     def predict(self, shared: Floats, setting: Setting, state: Floats) -> Prediction:
         """Expected counts per bin of one state."""
@@ -309,65 +343,6 @@ class ForwardModel:
         flat = get(shared, "flat", 0.0) * np.exp(state[LNBACK]) * np.diff(bins_kev)
         return np.asarray(setting.live_s * (exponential + flat))
 
-    def state_jacobian(
-        self, shared: Floats, setting: Setting, state: Floats, at: Prediction
-    ) -> Floats:
-        """Derivative of the expected counts by the state vector; shape (bins, state size).
-
-        Lithium is moved by a small step and carried through again: large changes of anode and
-        cathode nearly cancel in what the data determine, so the closed form of ``cell_jacobian``
-        (0.3 % off, for it leaves the widths alone) would not do.
-        """
-        bins_kev = self.energies_kev(shared, setting, state[OFFSET])
-        jacobian = np.zeros((at.total.size, self.state_size))
-        jacobian[:, LNFLUX] = np.sum(list(at.raw.values()), axis=0)
-        for particle in self.particles:
-            jacobian[:, OFFSET] += self.slopes(particle, shared, bins_kev, at).by_shift
-            jacobian[:, ANODE:] += self._by_lithium(particle, shared, setting, state, at, bins_kev)
-        jacobian = self.tailed(shared, jacobian)
-        jacobian[:, OFFSET] += self.background_shift(shared, setting, state, bins_kev)
-        jacobian[:, LNBACK] = at.components["background"]
-        return jacobian
-
-    def _by_lithium(
-        self,
-        particle: ParticleTables,
-        shared: Floats,
-        setting: Setting,
-        state: Floats,
-        at: Prediction,
-        bins_kev: Floats,
-    ) -> Floats:
-        """Derivative of one particle's counts by the state from ANODE on, without the tail."""
-        gained = self.gained(shared, setting, state)
-        column = self.column(particle, shared, setting, gained)
-        flux = self.parameters.get(shared, "flux", 1.0) * np.exp(state[LNFLUX]) * setting.exposure
-        share = self.share(particle, shared)
-        columns = []
-        for direction in self.directions(shared, setting, state).T:
-            step = _LITHIUM_STEP_1E15 / max(float(np.max(np.abs(direction))), _NO_LITHIUM_1E15)
-            edges = propagate(
-                _with_lithium(column, step * direction * self.path_factor), slopes=False
-            )
-            matrix = fold(bins_kev, edges.exit_kev, self.variance(particle, shared, edges))
-            born = at.born + flux * self.li6_fraction * step * direction
-            columns.append((matrix @ born * share - at.raw[particle.name]) / step)
-        return np.stack(columns, axis=1)
-
-    def cell_jacobian(
-        self, shared: Floats, setting: Setting, state: Floats, at: Prediction
-    ) -> Floats:
-        """Derivative of the expected counts by lithium added to each cell; shape (bins, cells)."""
-        flux = self.parameters.get(shared, "flux", 1.0) * np.exp(state[LNFLUX]) * setting.exposure
-        bins_kev = self.energies_kev(shared, setting, state[OFFSET])
-        per_cell = np.zeros((at.total.size, self.grid.cells))
-        for particle in self.particles:
-            slopes = self.slopes(particle, shared, bins_kev, at)
-            by_lithium = slopes.by_edge @ at.edges[particle.name].slope[:, :, 0]
-            per_cell += by_lithium * self.path_factor
-            per_cell += at.matrices[particle.name] * flux * self.li6_fraction
-        return self.tailed(shared, per_cell)
-
     def background_shift(
         self, shared: Floats, setting: Setting, state: Floats, bins_kev: Floats
     ) -> Floats:
@@ -377,25 +352,9 @@ class ForwardModel:
         below = self.background(shared, setting, state, bins_kev - step)
         return (above - below) / (2 * step)
 
-    def slopes(
-        self, particle: ParticleTables, shared: Floats, bins_kev: Floats, at: Prediction
-    ) -> FoldSlopes:
-        """Derivatives of one particle's spectrum by edges, bins and width."""
-        return fold_slopes(
-            bins_kev, at.edges[particle.name].exit_kev, at.variances[particle.name],
-            at.born * self.share(particle, shared),
-        )  # fmt: skip
-
     def with_parameters(self, parameters: ParameterSet) -> ForwardModel:
         """Return the same model with another set of shared parameters."""
         return replace(self, parameters=parameters)
-
-
-def _with_lithium(column: CellColumn, added: Floats) -> CellColumn:
-    """The same column with lithium ``added`` (cells,) along the path, in 1e15/cm2."""
-    extra = column.extra_1e15 + np.stack([added, np.zeros_like(added)])
-    electrons = column.electrons_1e15 + 3.0 * added
-    return replace(column, extra_1e15=extra, electrons_1e15=electrons)
 
 
 def region_rows(model: ForwardModel) -> Floats:

@@ -15,6 +15,7 @@ from lidepth.analysis.invert import (
     whole_states,
 )
 from lidepth.analysis.reduce import Reduction
+from lidepth.analysis.sensitivity import Sensitivity
 from lidepth.model.diagnosis import ModeSpectrum
 from lidepth.model.profile import DepthProfile
 
@@ -87,10 +88,10 @@ def _fisher(
     model, shared = inversion.model, inversion.solution.shared
     seen = inversion.observations[place]
     state, at = inversion.solution.states[place], inversion.solution.predictions[place]
-    by_state = model.state_jacobian(shared, seen.setting, state, at)[mask]
-    by_cell = model.cell_jacobian(shared, seen.setting, state, at)[mask]
+    moves = Sensitivity(model=model, shared=shared, setting=seen.setting, state=state, at=at)
+    by_state = moves.by_state[mask]
     weighted = by_state / (at.total[mask] + EMPTY)[:, None]
-    return weighted, by_state, by_cell
+    return weighted, by_state, moves.by_cell[mask]
 
 
 def _single_state_precision(inversion: Inversion, seen: Observation) -> Floats:

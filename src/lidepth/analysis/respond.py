@@ -14,7 +14,7 @@ from lidepth.analysis.build import build_particles
 from lidepth.analysis.forward import ForwardModel, Setting
 from lidepth.analysis.grid import DepthGrid, depth_grid, electrolyte_basis
 from lidepth.analysis.parameters import shared_parameters
-from lidepth.analysis.sensitivity import shared_jacobian
+from lidepth.analysis.sensitivity import Sensitivity
 from lidepth.errors import BadData
 from lidepth.model.instrument import Instrument
 from lidepth.model.response import Response
@@ -76,8 +76,7 @@ def respond(
     setting, state = Setting(exposure=1.0, live_s=1.0), np.zeros(model.state_size)
     at = fixed.predict(shared, setting, state)
     bins = fixed.energies_kev(shared, setting)
-    by_state = np.zeros((at.total.size, model.state_size))
-    columns = shared_jacobian(fixed, shared, setting, state, at, by_state)
+    moves = Sensitivity(model=fixed, shared=shared, setting=setting, state=state, at=at)
     depth = np.concatenate([[0.0], np.cumsum(model.grid.atoms_1e15)])
     particles = {
         p.name: Response(
@@ -90,8 +89,8 @@ def respond(
     }  # fmt: skip
     return StackResponse(
         particles=particles, lithium_1e15=lithium, expected=at.total,
-        by_lithium=fixed.cell_jacobian(shared, setting, state, at),
-        by_parameter=dict(zip(model.parameters.names, columns.T, strict=True)),
+        by_lithium=moves.by_cell,
+        by_parameter=dict(zip(model.parameters.names, moves.by_shared.T, strict=True)),
     )  # fmt: skip
 
 

@@ -1,151 +1,212 @@
-"""How the expected spectrum moves with each shared parameter.
+"""How the expected spectrum moves with each part of a state and each shared parameter.
 
-What is linear, or only moves bins and widths, is differentiated in closed form; what changes the
-way through the stack is carried through again with the parameter moved a little: by so little
-(an edge by a hundredth of an eV), because nearly degenerate parameters cancel a hundredfold in
-what the data determine, and a per cent of curvature in one column would be a standard deviation of
-the fit.
+Nearly degenerate parameters cancel a hundredfold in what the data determine, and a per cent of
+error in one column would be a standard deviation of the fit: so everything is differentiated as it
+is computed (lidepth.analysis.passage), and only the background's few numbers by differences.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
-from lidepth.analysis.forward import ForwardModel, ParticleTables, Prediction, Setting
+from lidepth.analysis.forward import (
+    ANODE,
+    LNBACK,
+    LNFLUX,
+    OFFSET,
+    ForwardModel,
+    Prediction,
+    Setting,
+)
 from lidepth.analysis.parameters import Parameter, knot_weights
-from lidepth.physics.response import fold, propagate
+from lidepth.analysis.passage import Passage
 
 Floats = NDArray[np.float64]
 
 _STEP = 3e-6
 _FWHM_TO_SIGMA2 = 1.0 / (8.0 * np.log(2.0))
-_ONLY_ALPHA, _ONLY_TRITON = ("shape", "bend"), ("triton",)
-_WIDTHS = ("roughness", "straggling", "scattering")
 _BACKGROUND = ("background", "flat", "back_length")
 
 
-def shared_jacobian(
-    model: ForwardModel, shared: Floats, setting: Setting, state: Floats, at: Prediction,
-    by_state: Floats,
-) -> Floats:  # fmt: skip
-    """Derivative of the expected counts by the shared parameters; shape (bins, parameters).
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """Derivatives of the spectrum ``at``, which is that of ``shared``, ``setting`` and ``state``.
 
-    ``by_state`` (bins, state size) is the derivative by the state vector.
+    What is asked for is computed once.
     """
-    jacobian = np.zeros((at.total.size, shared.size))
-    bins_kev = model.energies_kev(shared, setting, state[1])
-    closed = _closed_forms(model, shared, setting, state, at, bins_kev)
-    for place, parameter in enumerate(model.parameters.items):
-        kind = parameter.name.split(":")[0]
-        if parameter.name in closed:
-            jacobian[:, place] = closed[parameter.name]
-        elif kind == "content":
-            jacobian[:, place] = _content(model, shared, setting, state, at, parameter.name)
-        elif kind in _WIDTHS or _through_stack(kind, setting):
-            through = kind not in _WIDTHS
-            jacobian[:, place] = _carried(model, shared, setting, state, at, place, through=through)
-    _silicon(model, shared, setting, state, at, jacobian)
-    jacobian = model.tailed(shared, jacobian)
-    _tail(model, shared, at, jacobian)
-    _background(model, shared, setting, state, at, bins_kev, jacobian)
-    return jacobian + by_state @ model.lift(setting)
 
+    model: ForwardModel
+    shared: Floats
+    setting: Setting
+    state: Floats
+    at: Prediction
 
-def _content(
-    model: ForwardModel, shared: Floats, setting: Setting, state: Floats, at: Prediction, name: str
-) -> Floats:
-    """Lithium of one layer's host, which stops nothing more: only counts change."""
-    cells = model.grid.layer == int(name.split(":")[1])
-    share = model.pristine_lithium(shared) / _lithium(model, shared, setting, state)
-    born = at.born * cells * share
-    return np.asarray(np.sum([matrix @ born for matrix in at.matrices.values()], axis=0))
+    @cached_property
+    def by_state(self) -> Floats:
+        """By the state vector; shape (bins, state size)."""
+        model, at = self.model, self.at
+        jacobian = np.zeros((at.total.size, model.state_size))
+        jacobian[:, LNFLUX] = self._counted
+        jacobian[:, OFFSET] = self._folded("by_shift")
+        jacobian[:, ANODE:] = self._by_lithium(
+            model.directions(self.shared, self.setting, self.state)
+        )
+        jacobian = model.tailed(self.shared, jacobian)
+        jacobian[:, OFFSET] += self._background_shift
+        jacobian[:, LNBACK] = at.components["background"]
+        return jacobian
 
+    @cached_property
+    def by_cell(self) -> Floats:
+        """By lithium added to each cell, 1e15/cm2; shape (bins, cells)."""
+        return self.model.tailed(self.shared, self._by_lithium(np.eye(self.model.grid.cells)))
 
-def _tail(model: ForwardModel, shared: Floats, at: Prediction, jacobian: Floats) -> None:
-    place = model.parameters.index.get("tail")
-    if place is None:
-        return
-    raw = np.sum(list(at.raw.values()), axis=0)
-    tail = model.tail_of(shared, raw)
-    jacobian[:, place] = tail - raw
-    length = model.parameters.index["tail_length"]
-    parameter = model.parameters.items[length]
-    after = model.tail_of(_moved(shared, length, parameter), raw)
-    fraction = model.parameters.get(shared, "tail", 0.0)
-    jacobian[:, length] = fraction * (after - tail) / _step_of(parameter)
+    @cached_property
+    def by_silicon(self) -> Floats:
+        """By moved silicon, 1e15/cm2; shape (bins,)."""
+        return self.model.tailed(self.shared, self._silicon)
 
+    @cached_property
+    def by_shared(self) -> Floats:
+        """By the shared parameters; shape (bins, parameters)."""
+        model, shared = self.model, self.shared
+        host = self._per_lithium * model.pristine_lithium(shared)
+        silicon = model.silicon(shared, self.setting)
+        jacobian = np.sum(
+            [way.spectra(way.of_parameters(host, silicon)) for way in self._ways], axis=0
+        )
+        self._fill_closed(jacobian)
+        jacobian = model.tailed(shared, jacobian)
+        self._fill_tail(jacobian)
+        self._fill_background(jacobian)
+        return np.asarray(jacobian + self.by_state @ model.lift(self.setting))
 
-def _background(
-    model: ForwardModel, shared: Floats, setting: Setting, state: Floats, at: Prediction,
-    bins_kev: Floats, jacobian: Floats,
-) -> None:  # fmt: skip
-    """Fill the background's own columns and its share of the energy scale's."""
-    index = model.parameters.index
-    for name in _BACKGROUND:
-        parameter = model.parameters.items[index[name]]
-        after = model.background(_moved(shared, index[name], parameter), setting, state, bins_kev)
-        change = (after - at.components["background"]) / _step_of(parameter)
-        jacobian[:, index[name]] = change
-    shift = model.background_shift(shared, setting, state, bins_kev)
-    # A stretch moves the bins and makes them wider: more background in each.
-    stretch = shift * 0.5 * (bins_kev[1:] + bins_kev[:-1]) + at.components["background"]
-    for name, column in _scale_columns(model, shared, setting, state, shift, stretch).items():
-        if name in index:
-            jacobian[:, index[name]] += column
+    @cached_property
+    def _bins_kev(self) -> Floats:
+        return self.model.energies_kev(self.shared, self.setting, self.state[OFFSET])
 
+    @cached_property
+    def _ways(self) -> tuple[Passage, ...]:
+        model, shared = self.model, self.shared
+        gained = model.gained(shared, self.setting, self.state)
+        return tuple(
+            Passage(
+                model=model, particle=one, shared=shared, at=self.at, bins_kev=self._bins_kev,
+                column=model.column(one, shared, self.setting, gained),
+            )
+            for one in model.particles
+        )  # fmt: skip
 
-def _scale_columns(
-    model: ForwardModel, shared: Floats, setting: Setting, state: Floats, shift: Floats,
-    stretch: Floats,
-) -> dict[str, Floats]:  # fmt: skip
-    """Derivatives by the energy scale from those by a shift and a stretch of the bins."""
-    get = model.parameters.get
-    # Bin edges are offset + gain * channel, so a stretch of the gain leaves the offset where it is.
-    offset = get(shared, "offset", 0.0) + state[1]
-    offset += setting.run_fraction * get(shared, "offset_drift", 0.0)
-    by_gain = stretch - offset * shift
-    drift = 1.0 + setting.run_fraction * get(shared, "gain_drift", 0.0)
-    return {
-        "offset": shift,
-        "gain": by_gain / get(shared, "gain", 1.0),
-        "offset_drift": shift * setting.run_fraction,
-        "gain_drift": by_gain * setting.run_fraction / drift,
-    }
+    @cached_property
+    def _counted(self) -> Floats:
+        """Particles of all kinds, without the tail; (bins,)."""
+        return np.asarray(np.sum(list(self.at.raw.values()), axis=0))
 
+    @cached_property
+    def _per_lithium(self) -> Floats:
+        """Particles of one kind per lithium in each cell; (cells,)."""
+        flux = self.model.parameters.get(self.shared, "flux", 1.0)
+        flux *= float(np.exp(self.state[LNFLUX])) * self.setting.exposure
+        return flux * self.model.li6_fraction
 
-def _lithium(model: ForwardModel, shared: Floats, setting: Setting, state: Floats) -> Floats:
-    lithium = model.pristine_lithium(shared) + model.gained(shared, setting, state)
-    return np.where(lithium == 0.0, 1.0, lithium)
+    def _folded(self, name: str) -> Floats:
+        return np.asarray(np.sum([getattr(way.fold, name) for way in self._ways], axis=0))
 
+    @cached_property
+    def _background_shift(self) -> Floats:
+        return self.model.background_shift(self.shared, self.setting, self.state, self._bins_kev)
 
-def _closed_forms(
-    model: ForwardModel, shared: Floats, setting: Setting, state: Floats, at: Prediction,
-    bins_kev: Floats,
-) -> dict[str, Floats]:  # fmt: skip
-    counted = np.sum(list(at.raw.values()), axis=0)
-    alpha = np.sum([at.raw[p.name] for p in model.particles if p.atomic_number > 1], axis=0)
-    shift, stretch, width = (np.zeros_like(counted) for _ in range(3))
-    for particle in model.particles:
-        slopes = model.slopes(particle, shared, bins_kev, at)
-        shift = shift + slopes.by_shift
-        stretch = stretch + slopes.by_stretch
-        width = width + slopes.by_variance
-    detector = model.parameters.get(shared, "fwhm", 1.0) ** 2 * _FWHM_TO_SIGMA2
-    return {
-        "flux": counted,
-        "ratio": 0.5 * (2.0 * alpha - counted),
-        "fwhm": width * 2.0 * detector,
-        **_scale_columns(model, shared, setting, state, shift, stretch),
-    }
+    def _by_lithium(self, lithium: Floats) -> Floats:
+        """By lithium (cells, m), without the tail; (bins, m)."""
+        met, born = self.model.on_the_way(lithium), self._per_lithium[:, None] * lithium
+        total = np.zeros((self.at.total.size, lithium.shape[1]))
+        for way in self._ways:
+            changes = way.no_changes(lithium.shape[1])
+            changes.add_lithium(met, born)
+            total += way.spectra(changes)
+        return total
 
+    @cached_property
+    def _silicon(self) -> Floats:
+        """By moved silicon, without the tail; (bins,)."""
+        met = self.model.silicon_profile(self.shared) * self.model.path_factor
+        total = np.zeros(self.at.total.size)
+        for way in self._ways:
+            changes = way.no_changes(1)
+            changes.add_silicon(met, 0)
+            total += way.spectra(changes)[:, 0]
+        return total
 
-_MOVED = ("eps_li", "silicon_depth")
-_STACK = ("areal", "stopping", "shape", "bend", "triton", "eps_li", "silicon_depth")
+    def _fill_closed(self, jacobian: Floats) -> None:
+        """Beam, resolution, energy scale, and silicon by the knots' weights; without the tail."""
+        model, index = self.model, self.model.parameters.index
+        alpha = np.sum(
+            [self.at.raw[p.name] for p in model.particles if p.atomic_number > 1], axis=0
+        )
+        detector = model.parameters.get(self.shared, "fwhm", 1.0) ** 2 * _FWHM_TO_SIGMA2
+        columns = {
+            "flux": self._counted,
+            "ratio": 0.5 * (2.0 * alpha - self._counted),
+            "fwhm": self._folded("by_width").sum(axis=1) * 2.0 * detector,
+            **self._scale_columns(self._folded("by_shift"), self._folded("by_stretch")),
+        }
+        for knot, weight in enumerate(knot_weights(model.knots, self.setting.cycle)):
+            if weight > 0.0 and f"silicon:{knot}" in index:
+                columns[f"silicon:{knot}"] = weight * self._silicon
+        for name, column in columns.items():
+            if name in index:
+                jacobian[:, index[name]] = column
 
+    def _scale_columns(self, shift: Floats, stretch: Floats) -> dict[str, Floats]:
+        """Derivatives by the energy scale from those by a shift and a stretch of the bins."""
 
-def _through_stack(kind: str, setting: Setting) -> bool:
-    return kind in _STACK and not (kind in _MOVED and setting.cycle == 0.0)
+        def get(name: str, default: float) -> float:
+            return self.model.parameters.get(self.shared, name, default)
+
+        # Bin edges are offset + gain * channel: a stretch of the gain leaves the offset alone.
+        elapsed = self.setting.run_fraction
+        offset = get("offset", 0.0) + self.state[OFFSET] + elapsed * get("offset_drift", 0.0)
+        by_gain = stretch - offset * shift
+        return {
+            "offset": shift,
+            "gain": by_gain / get("gain", 1.0),
+            "offset_drift": shift * elapsed,
+            "gain_drift": by_gain * elapsed / (1.0 + elapsed * get("gain_drift", 0.0)),
+        }
+
+    def _fill_tail(self, jacobian: Floats) -> None:
+        model, shared, index = self.model, self.shared, self.model.parameters.index
+        if "tail" not in index:
+            return
+        tail = model.tail_of(shared, self._counted)
+        jacobian[:, index["tail"]] = tail - self._counted
+        place = index["tail_length"]
+        parameter = model.parameters.items[place]
+        after = model.tail_of(_moved(shared, place, parameter), self._counted)
+        fraction = model.parameters.get(shared, "tail", 0.0)
+        jacobian[:, place] = fraction * (after - tail) / _step_of(parameter)
+
+    def _fill_background(self, jacobian: Floats) -> None:
+        """Fill the background's own columns and its share of the energy scale's."""
+        model, shared, index = self.model, self.shared, self.model.parameters.index
+        background = self.at.components["background"]
+        for name in _BACKGROUND:
+            place = index[name]
+            parameter = model.parameters.items[place]
+            after = model.background(
+                _moved(shared, place, parameter), self.setting, self.state, self._bins_kev
+            )
+            jacobian[:, place] = (after - background) / _step_of(parameter)
+        shift, bins = self._background_shift, self._bins_kev
+        # A stretch moves the bins and makes them wider: more background in each.
+        stretch = shift * 0.5 * (bins[1:] + bins[:-1]) + background
+        for name, column in self._scale_columns(shift, stretch).items():
+            if name in index:
+                jacobian[:, index[name]] += column
 
 
 def _step_of(parameter: Parameter) -> float:
@@ -156,62 +217,3 @@ def _moved(shared: Floats, place: int, parameter: Parameter) -> Floats:
     moved = shared.copy()
     moved[place] += _step_of(parameter)
     return moved
-
-
-def _carried(
-    model: ForwardModel, shared: Floats, setting: Setting, state: Floats, at: Prediction,
-    place: int, *, through: bool,
-) -> Floats:  # fmt: skip
-    """One-sided difference by one parameter; ``through`` carries the particles again."""
-    parameter = model.parameters.items[place]
-    moved = _moved(shared, place, parameter)
-    difference = np.zeros_like(at.total)
-    for particle in _affected(model, parameter.name):
-        after = _spectrum(model, particle, shared, moved, setting, state, at, through=through)
-        difference += after - at.raw[particle.name]
-    return difference / _step_of(parameter)
-
-
-def _affected(model: ForwardModel, name: str) -> tuple[ParticleTables, ...]:
-    kind = name.split(":")[0]
-    return tuple(
-        p
-        for p in model.particles
-        if not (kind in _ONLY_ALPHA and p.atomic_number == 1)
-        and not (kind in _ONLY_TRITON and p.atomic_number > 1)
-    )
-
-
-def _spectrum(
-    model: ForwardModel, particle: ParticleTables, shared: Floats, moved: Floats,
-    setting: Setting, state: Floats, at: Prediction, *, through: bool,
-) -> Floats:  # fmt: skip
-    gained = model.gained(shared, setting, state)
-    edges = at.edges[particle.name]
-    if through:
-        edges = propagate(model.column(particle, moved, setting, gained), slopes=False)
-    else:
-        get = model.parameters.get
-        ratio = get(moved, "straggling", 1.0) / get(shared, "straggling", 1.0)
-        edges = edges._replace(variance_kev2=edges.variance_kev2 * ratio)
-    variance = model.variance(particle, moved, edges)
-    matrix = fold(model.energies_kev(shared, setting, state[1]), edges.exit_kev, variance)
-    change = model.pristine_lithium(moved) - model.pristine_lithium(shared)
-    born = at.born * (1.0 + change / _lithium(model, shared, setting, state))
-    return np.asarray(matrix @ born) * model.share(particle, shared)
-
-
-def _silicon(
-    model: ForwardModel, shared: Floats, setting: Setting, state: Floats, at: Prediction,
-    jacobian: Floats,
-) -> None:  # fmt: skip
-    """Fill the columns of moved silicon: one difference, shared out by the knots' weights."""
-    weights = knot_weights(model.knots, setting.cycle)
-    places = [model.parameters.index.get(f"silicon:{i}") for i in range(weights.size)]
-    active = [(p, w) for p, w in zip(places, weights, strict=True) if p is not None and w > 0]
-    if not active:
-        return
-    place, weight = active[0]
-    column = _carried(model, shared, setting, state, at, place, through=True) / weight
-    for other, share in active:
-        jacobian[:, other] = column * share

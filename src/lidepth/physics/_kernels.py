@@ -17,18 +17,6 @@ Floats = NDArray[np.float64]
 
 
 @numba.njit(cache=True, nogil=True)
-def _stopping(table: Floats, step: float, energy: float) -> float:
-    position = energy / step
-    index = int(position)
-    if index < 0:
-        return 0.0
-    if index > table.size - 2:
-        index = table.size - 2
-    fraction = position - index
-    return table[index] + fraction * (table[index + 1] - table[index])
-
-
-@numba.njit(cache=True, nogil=True)
 def _loss(
     host: Floats, lithium: Floats, silicon: Floats, step: float,
     atoms: float, extra_li: float, extra_si: float, energy: float,
@@ -54,16 +42,12 @@ def _loss(
 def propagate(
     host: NDArray[np.int64], atoms: Floats, extra: Floats, electrons: Floats,
     tables: Floats, step: float, bohr: float, birth: float,
-    exit_kev: Floats, variance: Floats, entry: Floats, slope: Floats, slopes: bool,
+    exit_kev: Floats, variance: Floats, entry: Floats,
 ) -> None:  # fmt: skip
-    """Fill the outputs for particles born at every edge; a stopped particle has energy zero.
-
-    ``slope`` is filled, from zeros, only where ``slopes`` asks for it.
-    """
+    """Fill the outputs for particles born at every edge; a stopped particle has energy zero."""
     cells = atoms.size
     lithium = tables[tables.shape[0] - 2]
     silicon = tables[tables.shape[0] - 1]
-    passed = np.empty(cells)
     for j in range(cells + 1):
         energy = birth
         spread = 0.0
@@ -80,29 +64,153 @@ def propagate(
             if leaving <= 2.0 * step or not alive:
                 alive = False
                 entry[j, c] = 0.0
-                passed[c] = 0.0
                 energy = 0.0
                 continue
             last = _loss(table, lithium, silicon, step, n, li, si, leaving)
             factor = last / k1 if k1 > 0.0 else 1.0
             half = last / k2 if k2 > 0.0 else 1.0
             spread = spread * factor * factor + bohr * electrons[c] * half * half
-            if slopes:
-                middle = 0.5 * (energy + leaving)
-                slope[j, c, 0] = -_stopping(lithium, step, middle) * half
-                slope[j, c, 1] = -_stopping(silicon, step, middle) * half
-                passed[c] = factor
             energy = leaving
             entry[j, c] = energy
         exit_kev[j] = energy if alive else 0.0
         variance[j] = spread
-        if not slopes:
+
+
+@numba.njit(cache=True, nogil=True)
+def _sources(
+    rows: Floats, lithium: Floats, silicon: Floats, step: float, atoms: float, energy: float,
+    out: Floats,
+) -> None:  # fmt: skip
+    """Fill ``out`` with what each way of changing a cell would add to its loss at one energy."""
+    position = energy / step
+    index = int(position)
+    if index < 0:
+        out[:] = 0.0
+        return
+    if index > lithium.size - 2:
+        index = lithium.size - 2
+    f = position - index
+    g = 1.0 - f
+    kinds = rows.shape[0]
+    for k in range(kinds):
+        out[k] = atoms * (g * rows[k, index] + f * rows[k, index + 1])
+    out[kinds] = g * lithium[index] + f * lithium[index + 1]
+    out[kinds + 1] = g * silicon[index] + f * silicon[index + 1]
+
+
+@numba.njit(cache=True, nogil=True)
+def _steepness(
+    host: Floats, lithium: Floats, silicon: Floats, step: float,
+    atoms: float, extra_li: float, extra_si: float, energy: float,
+) -> float:  # fmt: skip
+    """Slope of ``_loss`` by the energy: that of the piece of the tables it is in."""
+    index = int(energy / step)
+    if index < 0:
+        return 0.0
+    if index > host.size - 2:
+        index = host.size - 2
+    value = atoms * (host[index + 1] - host[index])
+    value += extra_li * (lithium[index + 1] - lithium[index])
+    value += extra_si * (silicon[index + 1] - silicon[index])
+    return value / step
+
+
+@numba.njit(cache=True, nogil=True)
+def transport_slopes(
+    host: NDArray[np.int64], atoms: Floats, extra: Floats, electrons: Floats,
+    tables: Floats, step: float, bohr: float, birth: float, sources: Floats,
+    by_energy: Floats, by_variance: Floats, through: Floats,
+) -> None:  # fmt: skip
+    """Differentiate every step of ``propagate`` and carry the changes to the exit.
+
+    ``sources`` (kinds, layers, energies) are tables that could be added to a host's own.  Fills,
+    from zeros, ``by_energy`` (cells + 1, kinds + 2, cells), ``by_variance`` (cells + 1, kinds + 3,
+    cells), electrons last, and ``through`` (cells + 1, cells + 1): how the exit energy follows the
+    energy at each edge on the way.
+    """
+    cells = atoms.size
+    ways = sources.shape[0] + 2
+    lithium = tables[tables.shape[0] - 2]
+    silicon = tables[tables.shape[0] - 1]
+    # Of one cell on the way: its energy and variance after it, by those before and by its ways.
+    keeps, widens = np.empty(cells), np.empty(cells)
+    narrows, strews = np.empty(cells), np.empty(cells)
+    slows, spreads = np.empty((cells, ways)), np.empty((cells, ways))
+    g1, g2, g3, g4, g5 = (
+        np.empty(ways), np.empty(ways), np.empty(ways), np.empty(ways), np.empty(ways)
+    )  # fmt: skip
+    for j in range(cells + 1):
+        energy = birth
+        spread = 0.0
+        alive = True
+        for c in range(j - 1, -1, -1):
+            table = tables[host[c]]
+            rows = sources[:, host[c]]
+            li, si, n = extra[0, c], extra[1, c], atoms[c]
+            k1 = _loss(table, lithium, silicon, step, n, li, si, energy)
+            k2 = _loss(table, lithium, silicon, step, n, li, si, energy - 0.5 * k1)
+            k3 = _loss(table, lithium, silicon, step, n, li, si, energy - 0.5 * k2)
+            k4 = _loss(table, lithium, silicon, step, n, li, si, energy - k3)
+            leaving = energy - (k1 + 2.0 * k2 + 2.0 * k3 + k4) / 6.0
+            if leaving <= 2.0 * step:
+                alive = False
+                break
+            last = _loss(table, lithium, silicon, step, n, li, si, leaving)
+            s1 = _steepness(table, lithium, silicon, step, n, li, si, energy)
+            s2 = _steepness(table, lithium, silicon, step, n, li, si, energy - 0.5 * k1)
+            s3 = _steepness(table, lithium, silicon, step, n, li, si, energy - 0.5 * k2)
+            s4 = _steepness(table, lithium, silicon, step, n, li, si, energy - k3)
+            s5 = _steepness(table, lithium, silicon, step, n, li, si, leaving)
+            _sources(rows, lithium, silicon, step, n, energy, g1)
+            _sources(rows, lithium, silicon, step, n, energy - 0.5 * k1, g2)
+            _sources(rows, lithium, silicon, step, n, energy - 0.5 * k2, g3)
+            _sources(rows, lithium, silicon, step, n, energy - k3, g4)
+            _sources(rows, lithium, silicon, step, n, leaving, g5)
+            factor = last / k1 if k1 > 0.0 else 1.0
+            half = last / k2 if k2 > 0.0 else 1.0
+            per_k1 = 1.0 / k1 if k1 > 0.0 else 0.0
+            per_k2 = 1.0 / k2 if k2 > 0.0 else 0.0
+            by_factor = 2.0 * spread * factor
+            by_half = 2.0 * bohr * electrons[c] * half
+            d1 = s1
+            d2 = s2 * (1.0 - 0.5 * d1)
+            d3 = s3 * (1.0 - 0.5 * d2)
+            d4 = s4 * (1.0 - d3)
+            kept = 1.0 - (d1 + 2.0 * d2 + 2.0 * d3 + d4) / 6.0
+            d5 = s5 * kept
+            keeps[c] = kept
+            widens[c] = (
+                by_factor * (d5 - factor * d1) * per_k1 + by_half * (d5 - half * d2) * per_k2
+            )
+            narrows[c] = factor * factor
+            strews[c] = bohr * half * half
+            for k in range(ways):
+                d1 = g1[k]
+                d2 = g2[k] - 0.5 * s2 * d1
+                d3 = g3[k] - 0.5 * s3 * d2
+                d4 = g4[k] - s4 * d3
+                lost = (d1 + 2.0 * d2 + 2.0 * d3 + d4) / 6.0
+                d5 = g5[k] - s5 * lost
+                slows[c, k] = -lost
+                spreads[c, k] = (
+                    by_factor * (d5 - factor * d1) * per_k1 + by_half * (d5 - half * d2) * per_k2
+                )
+            spread = spread * factor * factor + bohr * electrons[c] * half * half
+            energy = leaving
+        if not alive:
             continue
-        through = 1.0
+        # Back along the way, from the exit: what a change in each cell still does out there.
+        ahead, broad, narrow = 1.0, 0.0, 1.0
+        through[j, 0] = 1.0
         for c in range(j):
-            slope[j, c, 0] *= through
-            slope[j, c, 1] *= through
-            through *= passed[c]
+            for k in range(ways):
+                by_energy[j, k, c] = ahead * slows[c, k]
+                by_variance[j, k, c] = broad * slows[c, k] + narrow * spreads[c, k]
+            by_variance[j, ways, c] = narrow * strews[c]
+            broad = broad * keeps[c] + narrow * widens[c]
+            ahead *= keeps[c]
+            narrow *= narrows[c]
+            through[j, c + 1] = ahead
 
 
 @numba.njit(cache=True, nogil=True)
@@ -153,13 +261,13 @@ def fold(edges: Floats, exit_kev: Floats, variance: Floats, matrix: Floats) -> N
 @numba.njit(cache=True, nogil=True)
 def fold_slopes(
     edges: Floats, exit_kev: Floats, variance: Floats, born: Floats,
-    by_edge: Floats, by_shift: Floats, by_stretch: Floats, by_variance: Floats,
+    by_edge: Floats, by_shift: Floats, by_stretch: Floats, by_width: Floats,
 ) -> None:  # fmt: skip
-    """Add d(spectrum)/d(exit energy of each edge), /d(shift and stretch of the bins), /d(variance).
+    """Add d(spectrum)/d(exit energy of each edge), /d(shift and stretch of the bins), /d(width).
 
     ``by_edge`` (bins, cells + 1), ``by_shift`` and ``by_stretch`` (bins,): response to moving
-    every bin edge up by one keV, or by its own energy; ``by_variance`` (bins,): to one keV^2 more
-    width everywhere.
+    every bin edge up by one keV, or by its own energy; ``by_width`` (bins, cells): to one keV^2
+    more variance in each cell.
     """
     bins = edges.size - 1
     for c in range(exit_kev.size - 1):
@@ -188,7 +296,7 @@ def fold_slopes(
                 by_edge[b - 1, c + 1] += new_low - old_low
                 by_shift[b - 1] += new_shift - old_shift
                 by_stretch[b - 1] += new_stretch - old_stretch
-                by_variance[b - 1] += new_variance - old_variance
+                by_width[b - 1, c] += new_variance - old_variance
             old_high, old_low, old_shift = new_high, new_low, new_shift
             old_stretch, old_variance = new_stretch, new_variance
 

@@ -13,7 +13,7 @@ The inner loops are in lidepth.physics._kernels.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,21 +49,16 @@ class EdgeEnergies(NamedTuple):
     """For particles born at each cell edge (cells + 1): energy and Bohr variance on leaving.
 
     ``entry_kev`` (cells + 1, cells + 1): energy with which the particle born at edge j leaves
-    cell c, ``[j, c]``; birth energy on the diagonal.  ``slope`` (cells + 1, cells, 2): change of
-    the exit energy of edge j per 1e15/cm2 of extra lithium or silicon in cell c.
+    cell c, ``[j, c]``; birth energy on the diagonal.
     """
 
     exit_kev: Floats
     variance_kev2: Floats
     entry_kev: Floats
-    slope: Floats
 
 
-def propagate(column: CellColumn, *, slopes: bool = True) -> EdgeEnergies:
-    """Carry particles born at every cell edge to the detector side.
-
-    Without ``slopes`` the derivatives stay zero and the work is half.
-    """
+def propagate(column: CellColumn) -> EdgeEnergies:
+    """Carry particles born at every cell edge to the detector side."""
     from lidepth.physics import _kernels
 
     cells = column.atoms_1e15.size
@@ -71,13 +66,48 @@ def propagate(column: CellColumn, *, slopes: bool = True) -> EdgeEnergies:
         exit_kev=np.empty(cells + 1),
         variance_kev2=np.empty(cells + 1),
         entry_kev=np.zeros((cells + 1, cells + 1)),
-        slope=np.zeros((cells + 1, cells, 2)),
     )
-    _kernels.propagate(
-        column.host, column.atoms_1e15, column.extra_1e15, column.electrons_1e15, column.tables,
-        column.step_kev, column.straggling_kev2, column.birth_kev, *edges, slopes,
-    )  # fmt: skip
+    _kernels.propagate(*_arguments(column), *edges)
     return edges
+
+
+class TransportSlopes(NamedTuple):
+    """How exit energy and variance follow what is in each cell; exact for every step taken.
+
+    ``energy`` (cells + 1, ways, cells) and ``variance`` (cells + 1, ways + 1, cells), ``[j, w, c]``
+    for the particle born at edge j.  The ways: each of the given sources once on all host atoms of
+    the cell, then 1e15/cm2 of lithium, then of silicon; for the variance, 1e15/cm2 of electrons
+    at last.  ``through`` (cells + 1, cells + 1): change of the exit energy of j by its energy at
+    edge c on the way.
+    """
+
+    energy: Floats
+    variance: Floats
+    through: Floats
+
+
+def transport_slopes(column: CellColumn, sources: Floats) -> TransportSlopes:
+    """Differentiate ``propagate``; ``sources`` (kinds, layers, energies) stand on the tables' grid.
+
+    A source is a stopping power, per host atom, that might be added to each layer's own.
+    """
+    from lidepth.physics import _kernels
+
+    cells, ways = column.atoms_1e15.size, len(sources) + 2
+    slopes = TransportSlopes(
+        energy=np.zeros((cells + 1, ways, cells)),
+        variance=np.zeros((cells + 1, ways + 1, cells)),
+        through=np.zeros((cells + 1, cells + 1)),
+    )
+    _kernels.transport_slopes(*_arguments(column), sources, *slopes)
+    return slopes
+
+
+def _arguments(column: CellColumn) -> tuple[Any, ...]:
+    return (
+        column.host, column.atoms_1e15, column.extra_1e15, column.electrons_1e15, column.tables,
+        column.step_kev, column.straggling_kev2, column.birth_kev,
+    )  # fmt: skip
 
 
 def fold(edges_kev: Floats, exit_kev: Floats, variance_kev2: Floats) -> Floats:
@@ -98,13 +128,13 @@ class FoldSlopes(NamedTuple):
 
     ``by_edge`` (bins, cells + 1): by the exit energy of each cell edge; ``by_shift`` and
     ``by_stretch`` (bins,): by moving every bin edge by one keV, or in proportion to its energy;
-    ``by_variance`` (bins,): by one keV^2 more width everywhere.
+    ``by_width`` (bins, cells): by one keV^2 more variance in each cell.
     """
 
     by_edge: Floats
     by_shift: Floats
     by_stretch: Floats
-    by_variance: Floats
+    by_width: Floats
 
 
 def fold_slopes(
@@ -113,9 +143,10 @@ def fold_slopes(
     """Derivatives of the spectrum of ``born`` (cells,) particles."""
     from lidepth.physics import _kernels
 
-    bins = edges_kev.size - 1
+    bins, cells = edges_kev.size - 1, exit_kev.size - 1
     slopes = FoldSlopes(
-        np.zeros((bins, exit_kev.size)), np.zeros(bins), np.zeros(bins), np.zeros(bins)
-    )
+        by_edge=np.zeros((bins, cells + 1)), by_shift=np.zeros(bins), by_stretch=np.zeros(bins),
+        by_width=np.zeros((bins, cells)),
+    )  # fmt: skip
     _kernels.fold_slopes(edges_kev, exit_kev, variance_kev2, born, *slopes)
     return slopes

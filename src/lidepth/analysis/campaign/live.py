@@ -97,7 +97,7 @@ class LiveFilter:
             exposure=float(spectra.exposure[k]), live_s=float(spectra.live_s[k]),
             run_fraction=float(spectra.run_fraction[k]), cycle=1.0,
         )  # fmt: skip
-        total, mine = self._cell.quickly(shared, setting, state)
+        total, mine = self._cell.by_state(shared, setting, state)
         self._renew(moments, k, shared, setting, state)
         slopes = np.hstack([mine[self._mask], self._slopes * setting.exposure])
         mean, counts = total[self._mask] + BARE, spectra.counts[k]

@@ -46,7 +46,7 @@ from lidepth.analysis.campaign.timetable import Moments, moments_of
 from lidepth.analysis.fit import EMPTY
 from lidepth.analysis.invert import Inversion, whole_states
 from lidepth.analysis.reduce import Reduction
-from lidepth.analysis.sensitivity import shared_jacobian
+from lidepth.analysis.sensitivity import Sensitivity
 from lidepth.errors import NotConverged
 from lidepth.model.result import Run
 
@@ -218,8 +218,8 @@ def linearise_pristine(campaign: Campaign, shared: Floats) -> tuple[Floats, Floa
     both = np.append(shared, 0.0)
     state = np.zeros(cell.forward.state_size)
     at = cell.forward.predict(both, seen.setting, state)
-    by_state = cell.forward.state_jacobian(both, seen.setting, state, at)
-    slopes = shared_jacobian(cell.forward, both, seen.setting, state, at, by_state)[mask, :-1]
+    moves = Sensitivity(model=cell.forward, shared=both, setting=seen.setting, state=state, at=at)
+    slopes = moves.by_shared[mask, :-1]
     # Before anything has moved nothing is missing either.
     slopes[:, cell.place("slack")] = 0.0
     mean = at.total[mask] + EMPTY

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from lidepth.analysis.forward import ForwardModel, Setting
-from lidepth.analysis.sensitivity import shared_jacobian
+from lidepth.analysis.sensitivity import Sensitivity
 from lidepth.errors import BadData
 
 Floats = NDArray[np.float64]
@@ -145,6 +145,6 @@ def state_information(
     Of the exposure of ``setting``; shape (state size + shared, ...).
     """
     at = model.predict(shared, setting, state)
-    by_state = model.state_jacobian(shared, setting, state, at)
-    by_shared = shared_jacobian(model, shared, setting, state, at, by_state)
-    return poisson_information(np.hstack([by_state, by_shared])[mask], at.total[mask])
+    moves = Sensitivity(model=model, shared=shared, setting=setting, state=state, at=at)
+    jacobian = np.hstack([moves.by_state, moves.by_shared])
+    return poisson_information(jacobian[mask], at.total[mask])

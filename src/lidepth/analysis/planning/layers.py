@@ -142,7 +142,7 @@ class LayerModel:
         for line in self.lines:
             column = self._column(line, moved, by)
             column = replace(column, straggling_kev2=column.straggling_kev2 * straggling)
-            edges = propagate(column, slopes=False)
+            edges = propagate(column)
             variance = np.maximum(edges.variance_kev2, 0.0) + detector + line.extra_kev2
             whole += line.share * fold(bins, edges.exit_kev, variance)
         return rate * whole

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from lidepth.analysis.fit import EMPTY, Observation, inverse_of
 from lidepth.analysis.forward import HATS
-from lidepth.analysis.sensitivity import shared_jacobian
+from lidepth.analysis.sensitivity import Sensitivity
 from lidepth.analysis.slab.model import AMOUNT, BULK, SlabModel
 
 Floats = NDArray[np.float64]
@@ -103,10 +103,9 @@ def quadratic(
 ) -> Quadratic:
     """Expand one state's log likelihood about ``state``."""
     at = slab.predict(shared, seen.setting, state)
-    by_state = slab.state_jacobian(shared, seen.setting, state, at)
-    by_cell = slab.cell_jacobian(shared, seen.setting, state, at)[:, slab.electrolyte]
-    by_shared = shared_jacobian(slab, shared, seen.setting, state, at, by_state)
-    jacobian = np.concatenate([by_state[:, :_OWN], by_cell, by_shared], axis=1)[mask]
+    moves = Sensitivity(model=slab, shared=shared, setting=seen.setting, state=state, at=at)
+    by_cell = moves.by_cell[:, slab.electrolyte]
+    jacobian = np.concatenate([moves.by_state[:, :_OWN], by_cell, moves.by_shared], axis=1)[mask]
     expected = at.total[mask] + EMPTY
     weighted = jacobian / expected[:, None]
     curvature = weighted.T @ jacobian

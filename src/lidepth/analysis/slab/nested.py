@@ -17,7 +17,7 @@ from scipy.special import ndtri
 
 from lidepth.analysis.fit import EMPTY, Observation, deviance, inverse_of
 from lidepth.analysis.forward import HATS
-from lidepth.analysis.sensitivity import shared_jacobian
+from lidepth.analysis.sensitivity import Sensitivity
 from lidepth.analysis.slab.evidence import quantiles
 from lidepth.analysis.slab.front import front
 from lidepth.analysis.slab.linear import Quadratic
@@ -186,9 +186,8 @@ def state_likelihood(
     """Prepare the likelihood of one state where its slab has settled."""
     state = quadratic.state
     at = slab.predict(shared, seen.setting, state)
-    by_state = slab.state_jacobian(shared, seen.setting, state, at)
-    by_shared = shared_jacobian(slab, shared, seen.setting, state, at, by_state)
-    levers = np.concatenate([by_state[:, : HATS + 1], by_shared], axis=1)[mask]
+    moves = Sensitivity(model=slab, shared=shared, setting=seen.setting, state=state, at=at)
+    levers = np.concatenate([moves.by_state[:, : HATS + 1], moves.by_shared], axis=1)[mask]
     beliefs = np.zeros((levers.shape[1], levers.shape[1]))
     beliefs[: HATS + 1, : HATS + 1] = seen.precision[: HATS + 1, : HATS + 1]
     beliefs[HATS + 1 :, HATS + 1 :] = inverse_of(shared_covariance)
