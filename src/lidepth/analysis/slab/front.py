@@ -60,7 +60,8 @@ class Fronts:
     def shares(self) -> Floats:
         """Share of the slab's lithium in each cell, sums are one; (m, cells)."""
         below = self._below()
-        return np.asarray(-np.diff(below, axis=1) / (below[:, :1] - below[:, -1:]))
+        held = np.maximum(-np.diff(below, axis=1), 0.0)  # far below the front only rounding is left
+        return np.asarray(held / (below[:, :1] - below[:, -1:]))
 
     @property
     def slopes(self) -> Floats:
