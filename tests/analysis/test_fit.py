@@ -283,8 +283,8 @@ def test_a_fit_that_cannot_settle_blames_the_description(monkeypatch: pytest.Mon
     def never(*_: object, **__: object) -> Solution:
         raise NotConverged("the fit still moves by 7 standard deviations after 80 passes")
 
-    monkeypatch.setattr(room, "solve", never)
     made = noise_free()
+    monkeypatch.setattr(room, "solve", never)
     with pytest.raises(BadData, match="cannot be fitted: the fit still moves by 7") as caught:
         calibrate(made.run, pristine_model(made.run), _day(made))
     assert "layer thicknesses" in caught.value.remedy

@@ -185,7 +185,7 @@ def test_between_anchors_the_response_is_the_exact_one() -> None:
             linear.anchor(int(campaign.anchors[j]), shared, states[j]) for j in (i, i + 1)
         )
         k = int(first + last) // 2
-        _, fast, state = linear._between(k, begin, end)
+        _, (fast,), (state,) = linear._between(np.array([k]), begin, end)
         setting = Setting(
             exposure=float(seen.exposure[k]), live_s=float(seen.live_s[k]),
             run_fraction=float(seen.run_fraction[k]), cycle=1.0,

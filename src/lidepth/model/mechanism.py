@@ -120,7 +120,7 @@ class GrowthOdds:
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseGrowth:
-    """What the electrolyte gained in every phase of the run, each by itself.
+    """What the electrolyte gained in every phase of the run with a spectrum, each by itself.
 
     Arrays (e,) per phase: ``cycle``, ``kind``, ``start_s``, ``stop_s``; ``profile_1e15`` and
     ``profile_std_1e15`` (e, cells) lithium gained per depth cell between ``edges_nm`` (cells + 1,)

@@ -32,6 +32,7 @@ Floats = NDArray[np.float64]
 BARE = 1e-3  # counts added to every expected bin: one stray count must not be impossible
 _BACKGROUND = ("background", "back_length", "flat")
 _CHUNK = 64  # anchors held in memory at a time
+_AT_ONCE = 24  # spectra: what they say fits a cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,13 +143,12 @@ class Linearisation:
         ``states`` (k, n) of all spectra, which come in any order.
         """
         n = self._cell.size
-        for between, begin, end in self._stretches(shared, states[self._rows], None):
-            for k in between:
-                w, mean, near = self._between(k, begin, end)
-                slopes = self._scale(k)[:n] * (
-                    (1.0 - w) * begin.slopes[:, :n] + w * end.slopes[:, :n]
-                )
-                yield k, mean + slopes @ (states[k] - near), slopes[:, FLUX]
+        for rows, begin, end in self._stretches(shared, states[self._rows], None):
+            w, expected, near = self._between(rows, begin, end)
+            for k, share, mean, off in zip(rows, w, expected, states[rows] - near, strict=True):
+                slopes = (1.0 - share) * begin.slopes[:, :n] + share * end.slopes[:, :n]
+                slopes = slopes * self._scale(k)[:n]
+                yield int(k), mean + slopes @ off, slopes[:, FLUX]
 
     def all(
         self, shared: Floats, states: Floats, tell: Callable[[float], None] | None = None, *,
@@ -161,16 +161,16 @@ class Linearisation:
         p, count = self._cell.shared, self._place.size
         evidence: dict[int, Evidence] = {}
         c, gradient, deviance = np.zeros((p, p)), np.zeros(p), np.zeros(count)
-        for between, begin, end in self._stretches(shared, states, tell):
+        for rows, begin, end in self._stretches(shared, states, tell):
             cross = self._cross(begin, end)
-            for k in between:
-                seen, both, deviance[k] = self._one(k, begin, end, cross, shared)
-                if apart:
-                    evidence[k] = seen._replace(c=both[0], shared=both[1])
-                    continue
-                evidence[k] = seen
-                c += both[0]
-                gradient += both[1]
+            for some in np.split(rows, range(_AT_ONCE, rows.size, _AT_ONCE)):
+                found = self._told(some, begin, end, cross, shared)
+                deviance[some] = found.deviance
+                for i, k in enumerate(some.tolist()):
+                    evidence[k] = found.evidence(i, self._cell.size, apart=apart)
+                if not apart:
+                    c += found.normal[:, -p:, -p:].sum(axis=0)
+                    gradient += found.linear[:, -p:].sum(axis=0)
         return Linearised(
             evidence=tuple(evidence[k] for k in range(count)), c=c, gradient=gradient,
             deviance=deviance,
@@ -178,7 +178,7 @@ class Linearisation:
 
     def _stretches(
         self, shared: Floats, states: Floats, tell: Callable[[float], None] | None
-    ) -> Iterator[tuple[list[int], Anchor, Anchor]]:
+    ) -> Iterator[tuple[NDArray[np.int64], Anchor, Anchor]]:
         """Spectra that lie between two anchors, with these."""
         rows = self._rows
         number = np.searchsorted(self._place[rows], self._place, side="right")
@@ -189,8 +189,8 @@ class Linearisation:
         for i, anchor in enumerate(self._anchors(shared, states)):
             if tell is not None:
                 tell(i / rows.size)
-            between = order[limits[i] : limits[i + 1]].tolist()
-            if between:
+            between = order[limits[i] : limits[i + 1]]
+            if between.size:
                 yield between, before or anchor, anchor
             before = anchor
 
@@ -204,27 +204,29 @@ class Linearisation:
                     lambda i: self.anchor(int(self._rows[i]), shared, states[i]), part
                 )
 
-    def _one(
-        self, k: int, begin: Anchor, end: Anchor, cross: Floats, shared: Floats
-    ) -> tuple[Evidence, tuple[Floats, Floats], float]:
-        """Evidence of one spectrum, its part about the shared parameters, and its deviance."""
-        n, s = self._cell.size, self._spectra
-        w, expected, state = self._between(k, begin, end)
-        counts, mean = s.counts[k], expected + BARE
+    def _told(
+        self, rows: NDArray[np.int64], begin: Anchor, end: Anchor, cross: Floats, shared: Floats
+    ) -> _Told:
+        """What the spectra ``rows`` (m,) between two anchors say."""
+        s = self._spectra
+        w, expected, states = self._between(rows, begin, end)
+        counts, mean = s.counts[rows], expected + BARE
         miss = counts / mean - 1.0
-        scale = self._scale(k)
-        score = scale * ((1.0 - w) * (miss @ begin.slopes) + w * (miss @ end.slopes))
+        scale = self._scale(rows)
+        score = (1.0 - w)[:, None] * (miss @ begin.slopes) + w[:, None] * (miss @ end.slopes)
+        score *= scale
+        w = w[:, None, None]
         normal = (1.0 - w) ** 2 * begin.normal + w**2 * end.normal + w * (1.0 - w) * cross
-        normal *= scale[:, None] * (scale / s.exposure[k])
-        found = free_beam(normal, score, float(s.beam_std[k]))
-        reference = np.concatenate([state, shared])
-        linear = score + normal @ reference
-        # Copies: a view would keep the whole matrix of every spectrum.
-        a, b, c = normal[:n, :n].copy(), normal[:n, n:].copy(), normal[n:, n:].copy()
-        constant = float(0.5 * reference @ normal @ reference + score @ reference) - found
-        misfit = 2.0 * half_deviance(counts, mean)
-        seen = Evidence(a=a, b=b, state=linear[:n], constant=constant + 0.5 * misfit)
-        return seen, (c, linear[n:]), misfit
+        normal *= scale[:, :, None]
+        normal *= (scale / s.exposure[rows, None])[:, None, :]
+        found = free_beam(normal, score, s.beam_std[rows])
+        reference = np.hstack([states, np.broadcast_to(shared, (rows.size, shared.size))])
+        pull = np.einsum("kij,kj->ki", normal, reference)
+        constant = np.einsum("ki,ki->k", reference, 0.5 * pull + score) - found
+        misfit = half_deviance(counts, mean)
+        return _Told(
+            normal=normal, linear=score + pull, constant=constant + misfit, deviance=2.0 * misfit
+        )
 
     def _cross(self, begin: Anchor, end: Anchor) -> Floats:
         """Information that slopes of two anchors share, both ways; (n + p, n + p).
@@ -235,38 +237,67 @@ class Linearisation:
         product = (begin.slopes / mean[:, None]).T @ end.slopes
         return np.asarray(product + product.T)
 
-    def _scale(self, k: int) -> Floats:
-        """What a spectrum's exposure makes of slopes per second; (n + p,)."""
-        scale = np.full(self._cell.size + self._cell.shared, self._spectra.exposure[k])
-        scale[self._live_columns] = self._spectra.live_s[k]
+    def _scale(self, rows: NDArray[np.int64]) -> Floats:
+        """What exposures make of slopes per second; (..., n + p) for one row or some."""
+        exposure, live = self._spectra.exposure[rows], self._spectra.live_s[rows]
+        scale = np.repeat(exposure[..., None], self._cell.size + self._cell.shared, axis=-1)
+        scale[..., self._live_columns] = live[..., None]
         return scale
 
-    def _between(self, k: int, begin: Anchor, end: Anchor) -> tuple[float, Floats, Floats]:
-        """How near spectrum ``k`` is to ``end``, its expected counts (bins,) and state (n,)."""
+    def _between(
+        self, rows: NDArray[np.int64], begin: Anchor, end: Anchor
+    ) -> tuple[Floats, Floats, Floats]:
+        """How near spectra are to ``end`` (m,), expected counts (m, bins) and states (m, n)."""
         n, s = self._cell.size, self._spectra
         length = end.place - begin.place
-        w = 0.0 if length <= 0 else float(np.clip((self._place[k] - begin.place) / length, 0, 1))
-        counts = (1.0 - w) * begin.counts + w * end.counts
+        near = (self._place[rows] - begin.place) / length if length > 0 else np.zeros(rows.size)
+        w = np.clip(near, 0.0, 1.0)
+        b = w[:, None]
         way, rise = end.state - begin.state, end.counts[0] - begin.counts[0]
         ahead, back = begin.slopes[:, :n] @ way - rise, end.slopes[:, :n] @ way - rise
-        bend = w * (1.0 - w) * ((1.0 - w) * ahead - w * back)  # Hermite's cubic
-        expected = s.exposure[k] * (counts[0] + bend) + s.live_s[k] * counts[1]
-        return w, expected, (1.0 - w) * begin.state + w * end.state
+        bend = b * (1.0 - b) * ((1.0 - b) * ahead - b * back)  # Hermite's cubic
+        expected = s.exposure[rows, None] * ((1.0 - b) * begin.counts[0] + b * end.counts[0] + bend)
+        expected += s.live_s[rows, None] * ((1.0 - b) * begin.counts[1] + b * end.counts[1])
+        return w, expected, (1.0 - b) * begin.state + b * end.state
 
 
-def free_beam(normal: Floats, score: Floats, beam_std: float) -> float:
-    """Let one spectrum's beam differ from the monitor by the monitor's own counting error.
+class _Told(NamedTuple):
+    """What m spectra say of state and shared parameters together, quadratic about nothing.
 
-    Changes both in place; returns by how much the fit gets better.
+    ``normal`` (m, n + p, n + p), ``linear`` (m, n + p), ``constant`` and ``deviance`` (m,).
     """
-    column, push = normal[:, FLUX].copy(), float(score[FLUX])
-    pivot = column[FLUX] + beam_std**-2.0
-    score -= column * push / pivot
-    normal -= np.outer(column, column) / pivot
-    return float(0.5 * push**2 / pivot)
+
+    normal: Floats
+    linear: Floats
+    constant: Floats
+    deviance: Floats
+
+    def evidence(self, i: int, n: int, *, apart: bool) -> Evidence:
+        """The part of one spectrum about its state, and with ``apart`` all of it."""
+        # Copies: a view would keep the whole matrix of every spectrum.
+        own = Evidence(
+            a=self.normal[i, :n, :n].copy(), b=self.normal[i, :n, n:].copy(),
+            state=self.linear[i, :n].copy(), constant=float(self.constant[i]),
+        )  # fmt: skip
+        if not apart:
+            return own
+        return own._replace(c=self.normal[i, n:, n:].copy(), shared=self.linear[i, n:].copy())
 
 
-def half_deviance(counts: Floats, expected: Floats) -> float:
-    """Half the Poisson deviance."""
+def free_beam(normal: Floats, score: Floats, beam_std: Floats) -> Floats:
+    """Let each spectrum's beam differ from the monitor by the monitor's own counting error.
+
+    Changes ``normal`` (..., q, q) and ``score`` (..., q) in place; returns by how much the fit
+    gets better, shape of ``beam_std``.
+    """
+    column, push = normal[..., FLUX].copy(), score[..., FLUX].copy()
+    pivot = column[..., FLUX] + np.asarray(beam_std) ** -2.0
+    score -= column * (push / pivot)[..., None]
+    normal -= column[..., :, None] * (column / pivot[..., None])[..., None, :]
+    return np.asarray(0.5 * push**2 / pivot)
+
+
+def half_deviance(counts: Floats, expected: Floats) -> Floats:
+    """Half the Poisson deviance, over the last axis."""
     ratio = np.where(counts > 0, counts / expected, 1.0)
-    return float(np.sum(expected - counts + counts * np.log(ratio)))
+    return np.asarray(np.sum(expected - counts + counts * np.log(ratio), axis=-1))

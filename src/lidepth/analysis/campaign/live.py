@@ -103,7 +103,7 @@ class LiveFilter:
         mean, counts = total[self._mask] + BARE, spectra.counts[k]
         weighted = slopes / mean[:, None]
         normal, score = weighted.T @ slopes, weighted.T @ (counts - mean)
-        free_beam(normal, score, float(spectra.beam_std[k]))
+        free_beam(normal, score, spectra.beam_std[k])
         n = self._cell.size
         linear = score + normal @ np.concatenate([state, shared])
         seen = Evidence(
@@ -111,7 +111,7 @@ class LiveFilter:
             c=normal[n:, n:], shared=linear[n:],
         )  # fmt: skip
         self._belief, self._taken = update(expected, seen), k + 1
-        return self._point(moments, k, 2.0 * half_deviance(counts, mean))
+        return self._point(moments, k, 2.0 * float(half_deviance(counts, mean)))
 
     def _renew(
         self, moments: Moments, k: int, shared: Floats, setting: Setting, state: Floats

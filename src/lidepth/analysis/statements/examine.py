@@ -175,8 +175,10 @@ def _long_rest(fitted: _Fitted, phases: PhaseGrowth, odds: Floats) -> LongRest |
         return None
     rest = fitted.working[place]
     hours = (rest.stop_s - rest.start_s) / 3600.0
-    if hours < _LONG_H:
+    watched = np.flatnonzero(phases.start_s == rest.start_s)
+    if hours < _LONG_H or watched.size == 0:
         return None
+    row = int(watched[0])
     campaign, mask = fitted.smoothed.campaign, fitted.calibrated.mask
     edges, inside = _edges_kev(fitted), _inside(fitted)
     middle, change, std = rest_changes(
@@ -186,6 +188,6 @@ def _long_rest(fitted: _Fitted, phases: PhaseGrowth, odds: Floats) -> LongRest |
     return LongRest(
         cycle=rest.cycle, hours=hours, middle_h=middle, change=change, change_std=std,
         edges_kev=edges[kept[0] : kept[-1] + 2], top_nm=phases.top_nm,
-        growth_uah=float(phases.top_uah[place]), growth_std=float(phases.top_std[place]),
-        log_odds=float(odds[place]),
+        growth_uah=float(phases.top_uah[row]), growth_std=float(phases.top_std[row]),
+        log_odds=float(odds[row]),
     )  # fmt: skip

@@ -31,8 +31,8 @@ def phase_growth(
 ) -> tuple[PhaseGrowth, Floats]:
     """Growth of every phase, and the log odds of growth against none in each; (e,).
 
-    ``clock`` gives one per step; ``steps`` those of the cell at work.  The odds are for growth of
-    the size that one cycle may have.
+    ``clock`` gives one per step; ``steps`` those of the cell at work.  Only phases in which there
+    is a spectrum are listed.  The odds are for growth of the size that one cycle may have.
     """
     d = cell.size - SILICON
     free = replace(
@@ -44,7 +44,8 @@ def phase_growth(
     )  # fmt: skip
     first, moves, seen = chain_of(free, clock)
     track = smooth_chain(filter_chain(first, moves, seen), moves)
-    ends = _ends(clock, steps)
+    ends, watched = _ends(clock, steps)
+    listed = [step for step, seen_once in zip(steps, watched, strict=True) if seen_once]
     hats, edges = _depth_rows(cell)
     place = cell.size + HATS - SILICON
     profile, std, odds = [], [], []
@@ -59,20 +60,25 @@ def phase_growth(
         )
     top = np.concatenate([np.zeros(place), _top(hats, edges) / cell.per_uah])
     return PhaseGrowth(
-        cycle=np.array([step.cycle for step in steps], dtype=np.int64),
-        kind=tuple(step.kind for step in steps),
-        start_s=np.array([step.start_s for step in steps]),
-        stop_s=np.array([step.stop_s for step in steps]), edges_nm=edges,
+        cycle=np.array([step.cycle for step in listed], dtype=np.int64),
+        kind=tuple(step.kind for step in listed),
+        start_s=np.array([step.start_s for step in listed]),
+        stop_s=np.array([step.stop_s for step in listed]), edges_nm=edges,
         profile_1e15=np.array(profile), profile_std_1e15=np.array(std), top_nm=TOP_NM,
         top_uah=track.states[ends] @ top, top_covariance=_joint(track, ends, top),
     ), np.array(odds)  # fmt: skip
 
 
-def _ends(clock: Clock, steps: Sequence[Step]) -> NDArray[np.int64]:
-    """The last spectrum of every phase: the one at which its increment is known best; (e,)."""
+def _ends(clock: Clock, steps: Sequence[Step]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The last spectrum of every phase that has one, and which phases (steps,) have.
+
+    At the last one an increment is known best.  Without a spectrum, nothing is known of it.
+    """
+    starts = np.array([step.start_s for step in steps])
     stops = np.array([step.stop_s for step in steps])
     last = np.searchsorted(clock.times_s, stops) - 1
-    return np.clip(last, 0, clock.times_s.size - 1)
+    watched = (last >= 0) & (clock.times_s[np.maximum(last, 0)] >= starts)
+    return last[watched], watched
 
 
 def _depth_rows(cell: CellModel) -> tuple[Floats, Floats]:
@@ -92,18 +98,8 @@ def _top(hats: Floats, edges: Floats) -> Floats:
 def _joint(track: Track, ends: NDArray[np.int64], row: Floats) -> Floats:
     """Covariance of ``row`` times the states at ``ends``; (e, e)."""
     levers = np.array([row @ track.lever[end] for end in ends])
-    matrix = levers @ track.shared_covariance @ levers.T
-    order = np.argsort(ends, kind="stable")
-    for first, i in enumerate(order):
-        reach, here = row, int(ends[i])
-        for j in order[first:]:
-            while here < ends[j]:
-                reach, here = reach @ track.gain[here], here + 1
-            value = float(reach @ track.covariance[here] @ row)
-            matrix[i, j] += value
-            if i != j:
-                matrix[j, i] += value
-    return np.asarray(matrix)
+    own = track.joint(ends.tolist(), row[None])[:, 0, :, 0]
+    return np.asarray(own + levers @ track.shared_covariance @ levers.T)
 
 
 def _odds(mean: Floats, covariance: Floats, prior: Floats, expected: Floats) -> float:
