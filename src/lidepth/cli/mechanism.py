@@ -113,12 +113,13 @@ def _write(out: Path, found: Mechanism, force: bool) -> list[str]:
 def _show(found: Mechanism) -> None:
     from rich.console import Console
 
+    from lidepth.show import words
     from lidepth.show.terminal import warnings_panel
 
     console = Console(highlight=False)
     console.print(_table(found))
     growth = found.growth
-    chances = ", ".join(f"{name} {100 * p:.2g} %" for name, p in growth.probability.items())
+    chances = ", ".join(f"{name} {words.chance(p)}" for name, p in growth.probability.items())
     console.print(f"when it grows: {chances}", soft_wrap=True)
     cycles = growth.cycles_to_decide()
     console.print(

@@ -91,6 +91,18 @@ def colour_bar(figure: Any, mesh: Any, axes: Any, label: str = "", **how: Any) -
     bar.outline.set_linewidth(0.5)
 
 
+def plain_logarithms(axes: Any) -> None:
+    """Label logarithmic axes with plain numbers, at 1, 2 and 5 of a decade where few fit in."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = axis.get_view_interval()
+        wide = high > 100.0 * low
+        axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+
+
 def whole_numbers(axis: Any) -> None:
     """Put ticks on whole numbers only, as for cycles."""
     axis.set_major_locator(

@@ -280,6 +280,13 @@ def isotope_printed(isotope: str) -> str:
     return number.translate(HIGH) + isotope[len(number) :]
 
 
+def chance(probability: float) -> str:
+    """A probability in per cent, as far as anybody would bet on it."""
+    if probability < 1e-5:
+        return "< 0.001 %"
+    return f"{100.0 * probability:.2g} %" if probability < 0.995 else "> 99 %"
+
+
 def typeset(text: str) -> str:
     """Return a warning with the signs of print."""
     for plain_text, printed in ((" +- ", " ± "), ("x 1e15/cm2", "× 10¹⁵/cm²"), (" uAh", " µAh")):

@@ -49,7 +49,7 @@ def growth_odds(found: Mechanism) -> Drawing:
         left.text(0.4, row, f"{value:.1f}", va="center", fontsize=7)
     left.axvline(-DECIDED, color=GREY, lw=0.6, ls=(0, (4, 3)))
     low = max(float(odds.log_evidence.min()), _LEAST)
-    left.set(xlabel="ln evidence, best = 0", xlim=(1.1 * low - 1.0, 0.18 * abs(low) + 3.0))
+    left.set(xlabel="ln evidence, best = 0", xlim=(1.1 * low - 1.0, 0.25 * abs(low) + 3.0))
     left.set_yticks(place, HYPOTHESES)
     left.invert_yaxis()
     for column, name in enumerate(HYPOTHESES):
@@ -59,7 +59,8 @@ def growth_odds(found: Mechanism) -> Drawing:
         )  # fmt: skip
     right.axhline(-DECIDED, color=GREY, lw=0.6, ls=(0, (4, 3)))
     right.set(xlabel="spectra up to the end of cycle", ylabel="ln evidence, best = 0")
-    right.legend(ncols=2, loc="lower left")
+    right.legend(ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=0.9,
+                 handlelength=1.2)  # fmt: skip
     whole_numbers(right.xaxis)
     for axes in (left, right):
         bare(axes)
@@ -138,13 +139,17 @@ def growth_maps(found: Mechanism) -> Drawing:
         _map(figure, axes, raw.edges_kev, raw.cycles, values, top, "counts/s/keV")
         axes.set(title=title, xlabel="energy (keV)")
     width = np.diff(phases.edges_nm)
-    columns = [_by_cycle(found, kind) / width for kind in ("charge", "discharge")]
+    columns, errors = (
+        [_by_cycle(found, values, kind) / width for kind in ("charge", "discharge")]
+        for values in (phases.profile_1e15, phases.profile_std_1e15)
+    )
     top = _limit(np.concatenate(columns), 99.0)
-    for axes, values, title in (
-        (panels[1, 0], columns[0], "charge, corrected"),
-        (panels[1, 1], columns[1], "discharge, corrected"),
+    for axes, values, error, title in (
+        (panels[1, 0], columns[0], errors[0], "charge, corrected"),
+        (panels[1, 1], columns[1], errors[1], "discharge, corrected"),
     ):
-        _map(figure, axes, phases.edges_nm, raw.cycles, values, top, "$10^{15}$ Li/cm²/nm")
+        sure = np.abs(values) >= 2.0 * error
+        _map(figure, axes, phases.edges_nm, raw.cycles, values, top, "$10^{15}$ Li/cm²/nm", sure)
         axes.set(title=title, xlabel="depth below the anode (nm)", xlim=(0, 800))
     for axes in panels[:, 0]:
         axes.set_ylabel("cycle")
@@ -155,26 +160,26 @@ def growth_maps(found: Mechanism) -> Drawing:
             "cycle": raw.cycles, "energy_kev": 0.5 * (raw.edges_kev[1:] + raw.edges_kev[:-1]),
             "b_minus_a": raw.charging, "d_minus_c": raw.discharging,
             "depth_nm": 0.5 * (phases.edges_nm[1:] + phases.edges_nm[:-1]),
-            "charge_1e15_nm": columns[0], "discharge_1e15_nm": columns[1],
+            "charge_1e15_nm": columns[0], "charge_std_1e15_nm": errors[0],
+            "discharge_1e15_nm": columns[1], "discharge_std_1e15_nm": errors[1],
         },
         caption=(
             "Above: difference spectra of each charge (B − A) and discharge (D − C), as in Fig. 5b "
             "and d of Chen et al. (2018); the anode runs out of the colours, and lithium in it "
             "shifts all that is below, so that these maps do not show where lithium is. Below: "
             "lithium that the electrolyte gained in each charge and discharge after the forward "
-            "model, every phase by itself with a wide prior; no error is drawn: see the growth per "
-            "phase."
+            "model, every phase by itself with a wide prior; pale: less than two standard errors."
         ),
     )  # fmt: skip
 
 
-def _by_cycle(found: Mechanism, kind: str) -> Floats:
-    """Profile gained in the phases of one kind, one row per cycle of the maps."""
+def _by_cycle(found: Mechanism, values: Floats, kind: str) -> Floats:
+    """Rows of ``values`` (phases, cells) of the phases of one kind, one per cycle of the maps."""
     phases = found.phases
     table = np.full((found.differences.cycles.size, phases.edges_nm.size - 1), np.nan)
     for row in phases.rows(kind):
         place = np.flatnonzero(found.differences.cycles == phases.cycle[row])
-        table[place] = phases.profile_1e15[row]
+        table[place] = values[row]
     return table
 
 
@@ -185,13 +190,18 @@ def _limit(values: Floats, percent: float) -> float:
 
 def _map(
     figure: Any, axes: Any, x: Floats, cycles: NDArray[np.int64], values: Floats, top: float,
-    label: str,
+    label: str, sure: NDArray[np.bool_] | None = None,
 ) -> None:  # fmt: skip
+    """Draw a map; where it is not ``sure`` it is pale."""
     edges = np.append(cycles - 0.5, cycles[-1] + 0.5)
     mesh = axes.pcolormesh(
         x, edges, np.ma.masked_invalid(values), cmap=DIVERGING, vmin=-top, vmax=top,
         rasterized=True,
     )  # fmt: skip
+    if sure is not None:
+        veil = np.ma.masked_where(sure | np.isnan(values), np.ones_like(values))
+        axes.pcolormesh(x, edges, veil, cmap="Greys_r", vmin=0.0, vmax=1.0, alpha=0.6,
+                        rasterized=True)  # fmt: skip
     colour_bar(figure, mesh, axes, label, shrink=0.9, pad=0.02)
     axes.set_facecolor(NO_DATA)
 
@@ -217,16 +227,16 @@ def growth_per_phase(found: Mechanism) -> Drawing:
         }  # fmt: skip
     axes.axhline(0.0, color=GREY, lw=0.6)
     axes.set(xlabel="cycle", ylabel=f"gain, first {phases.top_nm:.0f} nm (µAh)")
-    axes.legend(ncols=3, loc="upper right")
+    axes.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     whole_numbers(axes.xaxis)
     bare(axes)
     return Drawing(
         name="growth_per_phase", title="Growth in every phase", figure=figure, data=data,
         caption=(
             f"Lithium gained by the electrolyte's first {phases.top_nm:.0f} nm in every charge, "
-            "discharge and rest, each phase by itself, with 68 % errors. Neighbouring values lean "
-            "on each other: what one phase gets, the next one lacks. The means carry the whole "
-            "covariance."
+            "discharge and rest with a spectrum, each by itself, with 68 % errors. Neighbouring "
+            "values lean on each other: what one phase gets, the next one lacks. The means carry "
+            "the whole covariance."
         ),
     )  # fmt: skip
 
