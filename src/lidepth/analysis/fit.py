@@ -212,16 +212,19 @@ def normal(
     if not np.all(np.isfinite(at.total[mask])) or np.any(counts[less] > 0):
         return _impossible(model, shared, at)
     moves = Sensitivity(model=model, shared=shared, setting=seen.setting, state=state, at=at)
-    jc = moves.by_shared[mask] if with_shared else np.zeros((int(mask.sum()), shared.size))
     js = moves.by_state[mask] * seen.free
+    jc = moves.by_shared[mask] if with_shared else js[:, :0]
     # A tail a little below nothing asks for less than nothing where nothing was counted: such a
     # bin says nothing more.  Held to be impossible, it would stop the fit of a clean detector.
     js[less], jc[less] = 0.0, 0.0
     expected = np.where(less, 0.0, at.total[mask]) + EMPTY
     residual = counts - expected
     ws, wc = js / expected[:, None], jc / expected[:, None]
-    a, b, c = ws.T @ js, ws.T @ jc, wc.T @ jc
-    gs, gc = ws.T @ residual, wc.T @ residual
+    a, gs = ws.T @ js, ws.T @ residual
+    b, c = np.zeros((state.size, shared.size)), np.zeros((shared.size, shared.size))
+    gc = np.zeros(shared.size)
+    if with_shared:
+        b, c, gc = ws.T @ jc, wc.T @ jc, wc.T @ residual
     off = state - seen.prior
     a += seen.precision
     gs -= seen.precision @ off

@@ -67,7 +67,7 @@ class Prediction(NamedTuple):
     """Expected counts per bin by component, and what is behind them.
 
     ``total`` and ``components`` carry the detector's low-energy tail; ``raw`` (by particle) and
-    ``matrices`` (bins, cells) do not.
+    ``matrices`` (bins, cells) do not.  ``columns`` is the stack as each particle met it.
     """
 
     total: Floats
@@ -77,6 +77,7 @@ class Prediction(NamedTuple):
     edges: dict[str, EdgeEnergies]
     variances: dict[str, Floats]
     born: Floats
+    columns: dict[str, CellColumn]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,9 +297,10 @@ class ForwardModel:
         flux = get(shared, "flux", 1.0) * np.exp(state[LNFLUX]) * setting.exposure
         born = flux * self.li6_fraction * lithium
         raw: dict[str, Floats] = {}
-        matrices, edges, variances = {}, {}, {}
+        matrices, edges, variances, columns = {}, {}, {}, {}
         for particle in self.particles:
-            edges[particle.name] = propagate(self.column(particle, shared, setting, gained))
+            columns[particle.name] = self.column(particle, shared, setting, gained)
+            edges[particle.name] = propagate(columns[particle.name])
             variances[particle.name] = self.variance(particle, shared, edges[particle.name])
             matrix = fold(bins_kev, edges[particle.name].exit_kev, variances[particle.name])
             matrices[particle.name] = matrix * self.share(particle, shared)
@@ -306,7 +308,7 @@ class ForwardModel:
         components = {name: self.tailed(shared, counts) for name, counts in raw.items()}
         components["background"] = self.background(shared, setting, state, bins_kev)
         total = np.sum(list(components.values()), axis=0)
-        return Prediction(total, components, raw, matrices, edges, variances, born)
+        return Prediction(total, components, raw, matrices, edges, variances, born, columns)
 
     def tailed(self, shared: Floats, values: Floats) -> Floats:
         """Move the tail's fraction of ``values`` (bins, ...) down an exponential in energy."""

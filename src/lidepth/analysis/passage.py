@@ -81,7 +81,11 @@ class Passage:
     shared: Floats
     at: Prediction
     bins_kev: Floats
-    column: CellColumn
+
+    @property
+    def column(self) -> CellColumn:
+        """The stack as this particle meets it."""
+        return self.at.columns[self.particle.name]
 
     @cached_property
     def _sources(self) -> Floats:

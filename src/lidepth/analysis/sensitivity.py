@@ -91,14 +91,12 @@ class Sensitivity:
 
     @cached_property
     def _ways(self) -> tuple[Passage, ...]:
-        model, shared = self.model, self.shared
-        gained = model.gained(shared, self.setting, self.state)
         return tuple(
             Passage(
-                model=model, particle=one, shared=shared, at=self.at, bins_kev=self._bins_kev,
-                column=model.column(one, shared, self.setting, gained),
+                model=self.model, particle=one, shared=self.shared, at=self.at,
+                bins_kev=self._bins_kev,
             )
-            for one in model.particles
+            for one in self.model.particles
         )  # fmt: skip
 
     @cached_property
