@@ -8,14 +8,13 @@ parameters.  Its inverse is kept in that factored form; nothing of the covarianc
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
-from threadpoolctl import threadpool_limits
 
+from lidepth.analysis._threads import in_threads
 from lidepth.analysis.forward import HATS, LNBACK, LNFLUX, OFFSET, ForwardModel, Prediction, Setting
 from lidepth.analysis.sensitivity import Sensitivity
 from lidepth.errors import NotConverged
@@ -196,9 +195,7 @@ def _normals(
     def one(item: tuple[Observation, Floats]) -> Normal:
         return normal(model, item[0], mask, shared, item[1], with_shared)
 
-    # The matrices are small: threads of the linear algebra would only get in each other's way.
-    with threadpool_limits(limits=1), ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(one, zip(observations, states, strict=True)))
+    return in_threads(one, zip(observations, states, strict=True), threads)
 
 
 def normal(

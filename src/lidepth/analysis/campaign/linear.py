@@ -7,14 +7,13 @@ them expected counts are interpolated to third order (values and slopes of both)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from lidepth.analysis._threads import in_threads
 from lidepth.analysis.calibrate import Calibrated
 from lidepth.analysis.campaign.anchoring import Anchoring
 from lidepth.analysis.campaign.cellstate import BACK, FLUX, CellModel
@@ -196,13 +195,11 @@ class Linearisation:
 
     def _anchors(self, shared: Floats, states: Floats) -> Iterator[Anchor]:
         """All anchors in order, some ahead."""
-        # The matrices are small: threads of the linear algebra would only be in each other's way.
-        with threadpool_limits(limits=1), ThreadPoolExecutor(2) as pool:
-            for chunk in range(0, self._rows.size, _CHUNK):
-                part = range(chunk, min(chunk + _CHUNK, self._rows.size))
-                yield from pool.map(
-                    lambda i: self.anchor(int(self._rows[i]), shared, states[i]), part
-                )
+        for chunk in range(0, self._rows.size, _CHUNK):
+            part = range(chunk, min(chunk + _CHUNK, self._rows.size))
+            yield from in_threads(
+                lambda i: self.anchor(int(self._rows[i]), shared, states[i]), part
+            )
 
     def _told(
         self, rows: NDArray[np.int64], begin: Anchor, end: Anchor, cross: Floats, shared: Floats

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erf
 
 from lidepth.analysis.build import build_model, build_particles, require_escape
 from lidepth.analysis.calibrate import fit_mask
@@ -34,6 +33,7 @@ from lidepth.analysis.invert import (
 from lidepth.analysis.parameters import shared_parameters, with_working
 from lidepth.analysis.planning.information import Companion, Design, state_information
 from lidepth.analysis.planning.protocol import BACKGROUND_SHARE, Description, Protocol
+from lidepth.analysis.slab.front import front
 from lidepth.model.result import Run
 from lidepth.model.spectra import SpectrumSeries
 from lidepth.physics.stopping import StoppingSource
@@ -48,7 +48,6 @@ EDGE_NM = 40.0
 
 _FINE_NM = 10.0
 _FALLING_NM = 150.0  # e-fold of lithium lost to the electrolyte, for the state's own response
-_POINTS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,22 +224,11 @@ def slab_columns(
     """
     cells = grid.of("electrolyte")
     edges = grid.depth_nm[cells[0] : cells[-1] + 2] - grid.depth_nm[cells[0]]
-    width = np.diff(edges)
-
-    def shape(thickness: float, edge: float) -> Floats:
-        points = edges[:-1, None] + width[:, None] * (np.arange(_POINTS) + 0.5) / _POINTS
-        held = 0.5 * (1.0 - erf((points - thickness) / (math.sqrt(2.0) * edge))).mean(axis=1)
-        return np.asarray(held * width / np.sum(held * width))
-
-    step_t, step_e = 0.01 * thickness_nm, 0.01 * edge_nm
-    by_thickness = shape(thickness_nm + step_t, edge_nm) - shape(thickness_nm - step_t, edge_nm)
-    by_edge = shape(thickness_nm, edge_nm + step_e) - shape(thickness_nm, edge_nm - step_e)
-    return np.stack(
-        [
-            shape(thickness_nm, edge_nm), width / width.sum(),
-            lithium_1e15 * by_thickness / (2.0 * step_t), lithium_1e15 * by_edge / (2.0 * step_e),
-        ], axis=1,
-    )  # fmt: skip
+    width, slab = np.diff(edges), front(edges, thickness_nm, edge_nm)
+    by_logarithm = lithium_1e15 * slab.slopes[0]
+    return np.column_stack(
+        [slab.shares[0], width / width.sum(), by_logarithm / [thickness_nm, edge_nm]]
+    )
 
 
 def finer(grid: DepthGrid, depth_nm: float, largest_nm: float = _FINE_NM) -> DepthGrid:

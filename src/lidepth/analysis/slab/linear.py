@@ -8,14 +8,13 @@ the electrolyte is then a matter of small matrices: no spectrum has to be comput
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from lidepth.analysis._threads import in_threads
 from lidepth.analysis.fit import EMPTY, Observation, inverse_of
 from lidepth.analysis.forward import HATS
 from lidepth.analysis.sensitivity import Sensitivity
@@ -94,8 +93,7 @@ def quadratics(
     def one(item: tuple[Observation, Floats]) -> Quadratic:
         return quadratic(slab, item[0], mask, shared, item[1])
 
-    with threadpool_limits(limits=1), ThreadPoolExecutor(2) as pool:
-        return list(pool.map(one, zip(observations, states, strict=True)))
+    return in_threads(one, zip(observations, states, strict=True))
 
 
 def quadratic(

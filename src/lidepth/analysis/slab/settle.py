@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
-from threadpoolctl import threadpool_limits
 
+from lidepth.analysis._threads import in_threads
 from lidepth.analysis.fit import Normal, Observation, normal
 from lidepth.analysis.slab.model import LNREACH, SlabModel
 
@@ -42,8 +41,7 @@ def settle_all(
     def one(item: tuple[Observation, Floats]) -> Settled:
         return settle(slab, item[0], mask, shared, item[1])
 
-    with threadpool_limits(limits=1), ThreadPoolExecutor(2) as pool:
-        return list(pool.map(one, zip(observations, starts, strict=True)))
+    return in_threads(one, zip(observations, starts, strict=True))
 
 
 def settle(
