@@ -280,7 +280,8 @@ def test_compiled_loops_are_the_plain_loops(monkeypatch: pytest.MonkeyPatch) -> 
 
     compiled = everything()
     for name in (
-        "_loss", "_steepness", "_sources", "_box", "_normal", "propagate", "transport_slopes",
+        "_loss", "_steepness", "_sources", "_box", "_normal", "propagate", "_cell_slopes",
+        "transport_slopes",
         "fold", "fold_slopes",
     ):  # fmt: skip
         monkeypatch.setattr(_kernels, name, getattr(_kernels, name).py_func)

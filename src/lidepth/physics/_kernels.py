@@ -115,6 +115,68 @@ def _steepness(
     return value / step
 
 
+KEEPS, WIDENS, NARROWS, STREWS = 0, 1, 2, 3
+"""Of one cell on the way: energy after it by that before, variance by energy, variance by that
+before, variance by electrons."""
+
+
+@numba.njit(cache=True, nogil=True)
+def _cell_slopes(
+    host: Floats, lithium: Floats, silicon: Floats, rows: Floats, step: float, bohr: float,
+    atoms: float, extra_li: float, extra_si: float, electrons: float, energy: float, spread: float,
+    work: Floats, own: Floats, slows: Floats, spreads: Floats,
+) -> tuple[float, float]:  # fmt: skip
+    """Step of ``propagate`` through one cell, differentiated; returns energy and variance after.
+
+    Fills ``own`` (4,) and how energy and variance follow each way of changing the cell, ``slows``
+    and ``spreads`` (ways,); ``work`` (5, ways) is scratch.  A particle that stops returns zero.
+    """
+    k1 = _loss(host, lithium, silicon, step, atoms, extra_li, extra_si, energy)
+    e2 = energy - 0.5 * k1
+    k2 = _loss(host, lithium, silicon, step, atoms, extra_li, extra_si, e2)
+    e3 = energy - 0.5 * k2
+    k3 = _loss(host, lithium, silicon, step, atoms, extra_li, extra_si, e3)
+    e4 = energy - k3
+    k4 = _loss(host, lithium, silicon, step, atoms, extra_li, extra_si, e4)
+    leaving = energy - (k1 + 2.0 * k2 + 2.0 * k3 + k4) / 6.0
+    if leaving <= 2.0 * step:
+        return 0.0, 0.0
+    last = _loss(host, lithium, silicon, step, atoms, extra_li, extra_si, leaving)
+    s1 = _steepness(host, lithium, silicon, step, atoms, extra_li, extra_si, energy)
+    s2 = _steepness(host, lithium, silicon, step, atoms, extra_li, extra_si, e2)
+    s3 = _steepness(host, lithium, silicon, step, atoms, extra_li, extra_si, e3)
+    s4 = _steepness(host, lithium, silicon, step, atoms, extra_li, extra_si, e4)
+    s5 = _steepness(host, lithium, silicon, step, atoms, extra_li, extra_si, leaving)
+    factor = last / k1 if k1 > 0.0 else 1.0
+    half = last / k2 if k2 > 0.0 else 1.0
+    by_factor = 2.0 * spread * factor / k1 if k1 > 0.0 else 0.0
+    by_half = 2.0 * bohr * electrons * half / k2 if k2 > 0.0 else 0.0
+    d1 = s1
+    d2 = s2 * (1.0 - 0.5 * d1)
+    d3 = s3 * (1.0 - 0.5 * d2)
+    d4 = s4 * (1.0 - d3)
+    kept = 1.0 - (d1 + 2.0 * d2 + 2.0 * d3 + d4) / 6.0
+    d5 = s5 * kept
+    own[KEEPS] = kept
+    own[WIDENS] = by_factor * (d5 - factor * d1) + by_half * (d5 - half * d2)
+    own[NARROWS] = factor * factor
+    own[STREWS] = bohr * half * half
+    _sources(rows, lithium, silicon, step, atoms, energy, work[0])
+    _sources(rows, lithium, silicon, step, atoms, e2, work[1])
+    _sources(rows, lithium, silicon, step, atoms, e3, work[2])
+    _sources(rows, lithium, silicon, step, atoms, e4, work[3])
+    _sources(rows, lithium, silicon, step, atoms, leaving, work[4])
+    for k in range(slows.size):
+        d1 = work[0, k]
+        d2 = work[1, k] - 0.5 * s2 * d1
+        d3 = work[2, k] - 0.5 * s3 * d2
+        d4 = work[3, k] - s4 * d3
+        slows[k] = -(d1 + 2.0 * d2 + 2.0 * d3 + d4) / 6.0
+        d5 = work[4, k] + s5 * slows[k]
+        spreads[k] = by_factor * (d5 - factor * d1) + by_half * (d5 - half * d2)
+    return leaving, spread * factor * factor + bohr * electrons * half * half
+
+
 @numba.njit(cache=True, nogil=True)
 def transport_slopes(
     host: NDArray[np.int64], atoms: Floats, extra: Floats, electrons: Floats,
@@ -128,76 +190,22 @@ def transport_slopes(
     cells), electrons last, and ``through`` (cells + 1, cells + 1): how the exit energy follows the
     energy at each edge on the way.
     """
-    cells = atoms.size
-    ways = sources.shape[0] + 2
+    cells, ways = atoms.size, sources.shape[0] + 2
     lithium = tables[tables.shape[0] - 2]
     silicon = tables[tables.shape[0] - 1]
-    # Of one cell on the way: its energy and variance after it, by those before and by its ways.
-    keeps, widens = np.empty(cells), np.empty(cells)
-    narrows, strews = np.empty(cells), np.empty(cells)
+    own, work = np.empty((cells, 4)), np.empty((5, ways))
     slows, spreads = np.empty((cells, ways)), np.empty((cells, ways))
-    g1, g2, g3, g4, g5 = (
-        np.empty(ways), np.empty(ways), np.empty(ways), np.empty(ways), np.empty(ways)
-    )  # fmt: skip
     for j in range(cells + 1):
-        energy = birth
-        spread = 0.0
-        alive = True
+        energy, spread = birth, 0.0
         for c in range(j - 1, -1, -1):
-            table = tables[host[c]]
-            rows = sources[:, host[c]]
-            li, si, n = extra[0, c], extra[1, c], atoms[c]
-            k1 = _loss(table, lithium, silicon, step, n, li, si, energy)
-            k2 = _loss(table, lithium, silicon, step, n, li, si, energy - 0.5 * k1)
-            k3 = _loss(table, lithium, silicon, step, n, li, si, energy - 0.5 * k2)
-            k4 = _loss(table, lithium, silicon, step, n, li, si, energy - k3)
-            leaving = energy - (k1 + 2.0 * k2 + 2.0 * k3 + k4) / 6.0
-            if leaving <= 2.0 * step:
-                alive = False
+            energy, spread = _cell_slopes(
+                tables[host[c]], lithium, silicon, sources[:, host[c]], step, bohr, atoms[c],
+                extra[0, c], extra[1, c], electrons[c], energy, spread, work, own[c], slows[c],
+                spreads[c],
+            )  # fmt: skip
+            if energy == 0.0:
                 break
-            last = _loss(table, lithium, silicon, step, n, li, si, leaving)
-            s1 = _steepness(table, lithium, silicon, step, n, li, si, energy)
-            s2 = _steepness(table, lithium, silicon, step, n, li, si, energy - 0.5 * k1)
-            s3 = _steepness(table, lithium, silicon, step, n, li, si, energy - 0.5 * k2)
-            s4 = _steepness(table, lithium, silicon, step, n, li, si, energy - k3)
-            s5 = _steepness(table, lithium, silicon, step, n, li, si, leaving)
-            _sources(rows, lithium, silicon, step, n, energy, g1)
-            _sources(rows, lithium, silicon, step, n, energy - 0.5 * k1, g2)
-            _sources(rows, lithium, silicon, step, n, energy - 0.5 * k2, g3)
-            _sources(rows, lithium, silicon, step, n, energy - k3, g4)
-            _sources(rows, lithium, silicon, step, n, leaving, g5)
-            factor = last / k1 if k1 > 0.0 else 1.0
-            half = last / k2 if k2 > 0.0 else 1.0
-            per_k1 = 1.0 / k1 if k1 > 0.0 else 0.0
-            per_k2 = 1.0 / k2 if k2 > 0.0 else 0.0
-            by_factor = 2.0 * spread * factor
-            by_half = 2.0 * bohr * electrons[c] * half
-            d1 = s1
-            d2 = s2 * (1.0 - 0.5 * d1)
-            d3 = s3 * (1.0 - 0.5 * d2)
-            d4 = s4 * (1.0 - d3)
-            kept = 1.0 - (d1 + 2.0 * d2 + 2.0 * d3 + d4) / 6.0
-            d5 = s5 * kept
-            keeps[c] = kept
-            widens[c] = (
-                by_factor * (d5 - factor * d1) * per_k1 + by_half * (d5 - half * d2) * per_k2
-            )
-            narrows[c] = factor * factor
-            strews[c] = bohr * half * half
-            for k in range(ways):
-                d1 = g1[k]
-                d2 = g2[k] - 0.5 * s2 * d1
-                d3 = g3[k] - 0.5 * s3 * d2
-                d4 = g4[k] - s4 * d3
-                lost = (d1 + 2.0 * d2 + 2.0 * d3 + d4) / 6.0
-                d5 = g5[k] - s5 * lost
-                slows[c, k] = -lost
-                spreads[c, k] = (
-                    by_factor * (d5 - factor * d1) * per_k1 + by_half * (d5 - half * d2) * per_k2
-                )
-            spread = spread * factor * factor + bohr * electrons[c] * half * half
-            energy = leaving
-        if not alive:
+        if energy == 0.0:
             continue
         # Back along the way, from the exit: what a change in each cell still does out there.
         ahead, broad, narrow = 1.0, 0.0, 1.0
@@ -206,10 +214,10 @@ def transport_slopes(
             for k in range(ways):
                 by_energy[j, k, c] = ahead * slows[c, k]
                 by_variance[j, k, c] = broad * slows[c, k] + narrow * spreads[c, k]
-            by_variance[j, ways, c] = narrow * strews[c]
-            broad = broad * keeps[c] + narrow * widens[c]
-            ahead *= keeps[c]
-            narrow *= narrows[c]
+            by_variance[j, ways, c] = narrow * own[c, STREWS]
+            broad = broad * own[c, KEEPS] + narrow * own[c, WIDENS]
+            ahead *= own[c, KEEPS]
+            narrow *= own[c, NARROWS]
             through[j, c + 1] = ahead
 
 
