@@ -105,7 +105,7 @@ def test_silicon_moves_with_lithium_up_to_its_cap() -> None:
     growth = Growth(fast=0.5, silicon_cap=0.1, li_per_silicon=2.0)
     history = history_of(CampaignPlan(growth=growth))
     per_uah = history.plan.li_1e15(1.0)
-    moved = history.moved_silicon_1e15([0.0, 1.0, 1e3])
+    moved = history.moved_silicon_1e15([[0.0, q, q] for q in (0.0, 1.0, 1e3)])
     np.testing.assert_allclose(moved, [0, per_uah / 2, 0.1 * history.film_1e15])
     still = history_of(CampaignPlan(growth=Growth(li_per_silicon=0.0)))
     assert not still.moved().amount_1e15.any()
@@ -144,4 +144,4 @@ def test_a_dead_cell_and_unknown_words_are_refused() -> None:
     with pytest.raises(BadInput, match="not known"):
         Growth(driver="magic")  # type: ignore[arg-type]
     with pytest.raises(OutOfRange, match="cathode cannot give"):
-        CampaignPlan(cycling=Cycling(first_charge_uah=500.0))
+        history_of(CampaignPlan(cycling=Cycling(first_charge_uah=500.0)))

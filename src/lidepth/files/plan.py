@@ -326,7 +326,8 @@ def _ledger_rows(campaign: VirtualCampaign) -> list[dict[str, float]]:
         for kind, suffix in (("charge", "_charged"), ("discharge", "")):
             own = [k for k, s in enumerate(history.steps) if s.cycle == cycle and s.kind == kind]
             row[f"q_{kind}_uAh"] = abs(sum(history.steps[k].charge_uah for k in own))
-            ends = (float(value) for value in history.nodes_uah[own[-1] + 1])
+            end = history.contents_uah(history.steps[own[-1]].stop_s)[0]
+            ends = (float(value) for value in end)
             for name, value in zip(("qa", "qe", "qc"), ends, strict=True):
                 row[f"{name}{suffix}_uAh"] = value
         row["moved_si_1e15"] = float(moved[np.int64(cycle)])

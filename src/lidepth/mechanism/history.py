@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lidepth.errors import OutOfRange
 from lidepth.mechanism import _setup as at
-from lidepth.mechanism.cell import Cell, CellState, Stretch
+from lidepth.mechanism.cell import Cell, CellState, Engine, Stretch
 from lidepth.mechanism.depth import CellProfile, interlayer_nm, profile_of
 from lidepth.mechanism.parameters import CellParameters
 from lidepth.mechanism.protocol import Kind, Phase, Protocol
@@ -108,8 +108,8 @@ class CellHistory:
         states = max(abs(s.qc_uah - s.qa_uah - s.qe_uah) for s in self.states)
         return float(max(rows, states)) / full
 
-    def state_at(self, time_s: float) -> CellState:
-        """The cell at any time: the phase that covers it, run again up to there.
+    def state_at(self, time_s: float, *, engine: Engine = "numba") -> CellState:
+        """The cell at any time: the phase that covers it, run again up to there by ``engine``.
 
         Raises OutOfRange before the first and after the last moment.
         """
@@ -125,7 +125,7 @@ class CellHistory:
             return before
         if self.states[k + 1].time_s - time_s < 1e-3:
             return self.states[k + 1]
-        cell = Cell(self.parameters)
+        cell = Cell(self.parameters, engine=engine)
         return _run(cell, before, self.protocol.phases[k], time_s - before.time_s).state
 
     def profile(self, time_s: float) -> CellProfile:

@@ -3,62 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lidepth.model.cycling import CyclerLog, Step
+from lidepth.model.cycling import CyclerLog
 from lidepth.virtual.history import History
 
-Floats = NDArray[np.float64]
-
-_OPEN_V, _LOW_V, _HIGH_V = 1.2, 3.0, 4.0
-_OVER_V_PER_UA = 0.003
 _NOISE_V = 2e-4
-_ROW_S = 60.0
 
 
 def log_of(history: History, rng: np.random.Generator) -> CyclerLog:
-    """Rows once a minute and exactly where a phase starts; one row at the very end."""
-    start = np.datetime64(history.plan.start, "ns")
-    times, volts, currents = [], [], []
-    before: Step | None = None
-    for step in history.steps:
-        since = np.arange(0.0, step.stop_s - step.start_s - 1e-3, _ROW_S)
-        times.append(step.start_s + since)
-        volts.append(_voltage(step, before, since))
-        currents.append(np.full(since.size, step.current_ua))
-        before = step
-    times.append(np.array([history.duration_s]))
-    volts.append(volts[-1][-1:])
-    currents.append(np.zeros(1))
-    voltage = np.concatenate(volts)
-    when = (np.concatenate(times) * 1e9).round().astype("timedelta64[ns]")
+    """The rows of a history by the clock of the campaign, with the noise of a voltmeter."""
+    rows, start = history.course.rows, np.datetime64(history.plan.start, "ns")
     return CyclerLog(
-        time=start + when,
-        voltage_v=voltage + _NOISE_V * rng.standard_normal(voltage.size),
-        current_ua=np.concatenate(currents),
+        time=start + (rows.time_s * 1e9).round().astype("timedelta64[ns]"),
+        voltage_v=rows.voltage_v + _NOISE_V * rng.standard_normal(rows.voltage_v.size),
+        current_ua=rows.current_ua,
         source="virtual cycler",
     )
-
-
-def _open_circuit(charged: Floats) -> Floats:
-    """From 0 (discharged) to 1 (charged), rising in between; steep, flat, then steep."""
-    rise = -np.expm1(-charged / 0.12) / -np.expm1(-1.0 / 0.12)
-    curve: Floats = 0.8 * rise + 0.2 * charged**3
-    return curve
-
-
-def _voltage(step: Step, before: Step | None, since_s: Floats) -> Floats:
-    """Voltage of the cell ``since_s`` seconds after the start of a phase, in V."""
-    if step.kind == "pristine" or before is None:
-        return np.full(since_s.size, _OPEN_V)
-    done = since_s / (step.stop_s - step.start_s)
-    over = _OVER_V_PER_UA * abs(step.current_ua or before.current_ua)
-    if step.kind == "charge":
-        return _LOW_V + 2 * over + (_HIGH_V - _LOW_V - 2 * over) * _open_circuit(done)
-    if step.mode == "CV":
-        return np.full(since_s.size, _LOW_V)
-    if step.kind == "discharge":
-        return _LOW_V + (_HIGH_V - 2 * over - _LOW_V) * _open_circuit(1.0 - done)
-    if before.current_ua > 0:
-        return _HIGH_V - over * -np.expm1(-since_s / 600.0)
-    return _LOW_V + 0.12 * -np.expm1(-since_s / 900.0)

@@ -90,27 +90,27 @@ class Lookup:
 class Ways:
     """The ways out at a grid of states of charge; between two of them energies are linear.
 
-    Within one phase the way out bends by less than 0.02 keV over the spacing of the grid.
+    Between two nodes of the history the way out bends by less than 0.02 keV over the spacing of the grid.
     """
 
-    spacing = 0.05  # of the first charge
+    spacing = 0.05  # of the lithium that one charge moves
 
     def __init__(self, history: History, source: StoppingPowers) -> None:
         self._history = history
         self.nodes = Variation.of(history.plan)
         self._passages = [Passage(name, history, source) for name in PARTICLES]
-        self._first: list[int] = []  # index of the first grid state of each phase
+        self._first: list[int] = []  # index of the first grid state after each node
         rows: list[Floats] = []
-        for before, after in itertools.pairwise(history.nodes_uah):
+        for before, after in itertools.pairwise(history.course.states):
             self._first.append(sum(map(len, rows)))
             rows.append(self._grid(before, after))
         self._sizes = [len(row) for row in rows]
-        self._contents = np.concatenate(rows)
+        self._states = np.concatenate(rows)
 
     def _grid(self, before: Floats, after: Floats) -> Floats:
-        moved = float(np.max(np.abs(after - before)))
-        step = self.spacing * self._history.plan.cycling.first_charge_uah
-        parts = math.ceil(moved / step) if moved > 0 else 0
+        moved = float(np.max(np.abs(after - before)[:3]))
+        step = self.spacing * self._history.course.range_uah
+        parts = max(math.ceil(moved / step), 1) if np.any(after != before) else 0
         share = np.linspace(0.0, 1.0, parts + 1)[:, None]
         grid: Floats = before + share * (after - before)
         return grid
@@ -118,21 +118,21 @@ class Ways:
     @cached_property
     def lookups(self) -> tuple[Lookup, ...]:
         """One per particle, all states."""
-        lithium = self._history.lithium_1e15(self._contents)
-        silicon = self._history.silicon_1e15(self._contents)
+        lithium = self._history.lithium_1e15(self._states)
+        silicon = self._history.silicon_1e15(self._states)
         return tuple(Lookup.of(p, lithium, silicon, self.nodes) for p in self._passages)
 
     def at(self, time_s: float) -> list[tuple[Floats, Floats]]:
         """For each particle energy and width at ``time_s``; shape (angles, scales, edges)."""
         history = self._history
-        last = len(history.steps) - 1
-        phase = int(np.clip(np.searchsorted(history.node_s, time_s, "right") - 1, 0, last))
-        start, stop = history.node_s[phase], history.node_s[phase + 1]
-        parts = self._sizes[phase] - 1
+        last = history.node_s.size - 2
+        node = int(np.clip(np.searchsorted(history.node_s, time_s, "right") - 1, 0, last))
+        start, stop = history.node_s[node], history.node_s[node + 1]
+        parts = self._sizes[node] - 1
         place = parts * min(max((time_s - start) / (stop - start), 0.0), 1.0)
         low = min(int(place), max(parts - 1, 0))
         high = min(low + 1, parts)
-        first = self._first[phase]
+        first = self._first[node]
         return [table.at(first + low, first + high, place - low) for table in self.lookups]
 
 

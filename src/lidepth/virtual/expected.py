@@ -45,20 +45,21 @@ class ExpectedSpectra:
 
 
 def expected_spectra(
-    history: History, contents_uah: ArrayLike, source: StoppingPowers, *, elapsed: float = 0.0
+    history: History, states: ArrayLike, source: StoppingPowers, *, elapsed: float = 0.0
 ) -> ExpectedSpectra:
-    """Spectra to be expected of the cell of ``history`` at the contents (n, 3).
+    """Spectra to be expected of the cell of ``history`` in the states (n, k).
 
-    ``contents_uah`` as in :class:`~lidepth.virtual.history.Contents`, whether the history passes
-    through them or not; ``elapsed`` is the fraction of the campaign that is over, for drifts.
+    Of a cell that is told, a state is its contents as in :class:`~lidepth.virtual.story.Contents`,
+    whether the history passes through them or not; of a recorded one, see ``History.states``.
+    ``elapsed`` is the fraction of the campaign that is over, for drifts.
     """
     plan = history.plan
-    contents = np.atleast_2d(np.asarray(contents_uah, dtype=np.float64))
-    lithium, silicon = history.lithium_1e15(contents), history.silicon_1e15(contents)
-    rates, nodes = rates_cps(history, contents), Variation.of(plan)
+    rows = np.atleast_2d(np.asarray(states, dtype=np.float64))
+    lithium, silicon = history.lithium_1e15(rows), history.silicon_1e15(rows)
+    rates, nodes = rates_cps(history, rows), Variation.of(plan)
     edges = _edges_kev(plan, elapsed)
     background, dark = _background_cps(plan, edges)
-    cps = np.tile(background, (len(contents), 1))
+    cps = np.tile(background, (len(rows), 1))
     for name in PARTICLES:
         ways = Lookup.of(Passage(name, history, source), lithium, silicon, nodes)
         for angle, scale, share in _blends(plan, nodes):

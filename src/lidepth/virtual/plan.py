@@ -241,6 +241,7 @@ class CampaignPlan:
     ``stack`` and ``instrument`` are the truth; ``printed_stack`` and ``printed_instrument`` are
     what the experimenter believes (None: the truth).  ``stopping_scales`` multiplies the stopping
     powers of each layer of ``stack`` (empty: all one).  ``cell_nm`` is the largest fine cell.
+    ``cycling`` and ``growth`` tell the cell's own story; a campaign of a recorded cell ignores them.
     The same plan and seed give the same campaign.
     """
 
@@ -276,6 +277,9 @@ class CampaignPlan:
             "one per layer",
         )
         _check(all(0.5 < scale < 2 for scale in scales), "a stopping scale is about one")
+
+    def require_first_charge(self) -> None:
+        """Raise OutOfRange unless the cathode holds what the plan's own cell charges first."""
         cathode = self.stack.layer("cathode").element_1e15("Li")
         _check(
             cathode > self.li_1e15(self.cycling.first_charge_uah),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.errors import OutOfRange
+from lidepth.model.cell_record import CellRecord
 from lidepth.model.cycling import CyclerLog
 from lidepth.model.ledger import Ledger
 from lidepth.model.result import MovedSilicon, Run
@@ -54,14 +55,17 @@ class VirtualCampaign:
 
 
 def simulate_campaign(
-    plan: CampaignPlan, *, source: StoppingPowers, progress: Progress | None = None
-) -> VirtualCampaign:
+    plan: CampaignPlan, *, source: StoppingPowers, cell: CellRecord | None = None,
+    progress: Progress | None = None,
+) -> VirtualCampaign:  # fmt: skip
     """Simulate ``plan`` with the stopping powers of ``source``.
 
+    The cell is the plan's own, or ``cell``, which then says what was cycled, how and how long.
     ``progress(done, all)`` is called after every spectrum.  Raises OutOfRange when no lithium is
-    left to cycle or when the campaign is shorter than one spectrum.
+    left to cycle or when the campaign is shorter than one spectrum, BadInput when ``cell`` has
+    other films than the plan's stack.
     """
-    history = history_of(plan)
+    history = history_of(plan, cell)
     whole = int(history.duration_s / plan.counting.dwell_s)
     start_s: Floats = plan.counting.dwell_s * np.arange(whole, dtype=np.float64)
     if start_s.size == 0:
@@ -72,7 +76,7 @@ def simulate_campaign(
     run = Run(
         title=plan.title, area_cm2=plan.area_cm2, stack=plan.believed_stack,
         instrument=plan.believed_instrument, series=series, log=log,
-        pristine=series.stop_s <= history.steps[0].stop_s, source="virtual",
+        pristine=series.stop_s <= history.pristine_s, source="virtual",
     )  # fmt: skip
     return VirtualCampaign(
         plan=plan, run=run, truth=history.truth(), silicon=history.moved(), history=history,
@@ -80,15 +84,15 @@ def simulate_campaign(
     )  # fmt: skip
 
 
-def rates_cps(history: History, contents_uah: Floats) -> NDArray[np.float64]:
+def rates_cps(history: History, states: Floats) -> NDArray[np.float64]:
     """Particles of one kind towards the detector per second and cell at nominal flux.
 
-    ``contents_uah`` (n, 3); shape (n, cells).
+    ``states`` (n, k) of the history; shape (n, cells).
     """
     beam = history.plan.beam
     per_capture = beam.solid_angle_sr / (4.0 * np.pi)
     per_li6 = CROSS_SECTION_CM2 * beam.flux_cm2_s * beam.aperture_cm2 * per_capture
-    lithium = np.maximum(history.lithium_1e15(contents_uah), 0.0)
+    lithium = np.maximum(history.lithium_1e15(states), 0.0)
     rates: Floats = lithium * 1e15 * history.cells.li6_fraction * per_li6
     return rates
 
@@ -99,7 +103,7 @@ def _series(
 ) -> SpectrumSeries:  # fmt: skip
     dwell = plan.counting.dwell_s
     rng = np.random.default_rng([plan.seed, 3])
-    rates = rates_cps(history, history.mean_contents_uah(start_s, start_s + dwell))
+    rates = rates_cps(history, history.mean_states(start_s, start_s + dwell))
     counts = np.zeros((start_s.size, plan.counting.channels), dtype=np.int64)
     elapsed = start_s / history.duration_s
     for i, middle in enumerate(start_s + 0.5 * dwell):
