@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 HELP = """
 Simulate the published cell, analyse it from its raw files, and compare with the truth.
 
-The analysis sees what a beamline hands over (spectra, monitor, cycler log
-and a stack printed slightly wrong) and nothing of the truth, which is drawn
-into the report afterwards.
+The cell is the model cell of 'lidepth mechanism': voltage, capacity and what
+the interlayer takes follow from it, not from a plan. The analysis sees what a
+beamline hands over (spectra, monitor, cycler log and a stack printed slightly
+wrong) and nothing of the truth, which is drawn into the report afterwards.
 
 \b
 Comes out, in --out:
@@ -55,14 +56,12 @@ def demo_verb(
     from lidepth.cli._campaign import write_truth, write_virtual
     from lidepth.cli._folder import result_folder
     from lidepth.cli._progress import Bars
+    from lidepth.files.plan_cell import published_plan
     from lidepth.files.run_folder import read_run
     from lidepth.physics.stopping import stopping_source
-    from lidepth.virtual.plan import CampaignPlan, Cycling
     from lidepth.virtual.spectra import simulate_campaign
 
-    plan = CampaignPlan(
-        title=f"virtual cell, {cycles} cycles", seed=seed, cycling=Cycling(cycles=cycles)
-    )
+    plan = published_plan(title=f"virtual cell, {cycles} cycles", seed=seed, cycles=cycles)
     source = stopping_source(plan.instrument.stopping)
     with result_folder(out, verb="demo", force=force) as folder, Bars() as bars:
         campaign = simulate_campaign(

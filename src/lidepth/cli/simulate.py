@@ -14,16 +14,20 @@ Simulate a campaign event by event and write it as raw files, with the truth bes
 
 \b
 Goes in:
-  PLAN.yaml        stack, instrument, cycling, growth, beam, counting; what
-                   it leaves out is as in the published cell, so that
-                   'title: my cell' is a whole plan
+  PLAN.yaml        stack, instrument, beam, counting, and a cell:
+                   cell, protocol   the model cell (as in 'lidepth mechanism
+                                    simulate') and what a cycler does to it
+                   cycling, growth  or a cell that is told: its capacity and
+                                    growth cycle by cycle
+                   What it leaves out is as in the published cell, so that
+                   'title: my cell' is a whole plan, of the model cell
 \b
 Comes out:
   DIR/             spectra/*.Spe, monitor.csv, cycler.csv, experiment.yaml
   DIR.truth.json   the true ledger, step by step, and every true parameter
 \b
 Example:
-  printf 'title: two cycles\\ncycling: {cycles: 2}\\n' > plan.yaml
+  printf 'title: two cycles\\nprotocol: {cycles: 2}\\n' > plan.yaml
   lidepth simulate plan.yaml --out campaign
   lidepth analyze campaign --out results
 

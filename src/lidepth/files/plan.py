@@ -17,6 +17,8 @@ from lidepth.errors import BadInput, LidepthError, UnknownKey
 from lidepth.files._text import nearest, parse_time, read_text
 from lidepth.files._yaml import MAX_BYTES, load_yaml
 from lidepth.files.experiment_text import LayerText, Quantity
+from lidepth.files.plan_cell import SECTIONS as MODEL_SECTIONS
+from lidepth.files.plan_cell import with_model_cell
 from lidepth.model.calibration import Calibration
 from lidepth.model.instrument import Detector, Instrument
 from lidepth.model.material import Material
@@ -60,7 +62,9 @@ _SECTIONS: dict[str, dict[str, tuple[str, str | type]]] = {
         "background_decay": ("background_kev", "keV"),
         "background_flat": ("background_flat", "1/s/keV"), "dark": ("dark_cps", "1/s"),
     },
+    **MODEL_SECTIONS,
 }  # fmt: skip
+_TOLD = ("cycling", "growth")
 # Key of instrument: the unit; each may be preceded by true_ where truth and print differ.
 _INSTRUMENT = {
     "exit_angle": "deg", "exit_angle_spread": "deg", "fwhm": "keV", "offset": "keV", "gain": "keV",
@@ -101,7 +105,7 @@ _SECTION_FIELDS["instrument"] = (InstrumentPlanText | None, None)
 PlanText = create_model(
     "PlanText", __base__=_Keys, title=(str, "virtual campaign"), seed=(int, 1),
     start=(str | datetime | date | None, None), area=(Quantity | None, None),
-    stack=(list[PlanLayerText] | None, None), cell=(Quantity | None, None),
+    stack=(list[PlanLayerText] | None, None), fine_cell=(Quantity | None, None),
     **_SECTION_FIELDS,
 )  # fmt: skip
 
@@ -123,12 +127,14 @@ class _Places:
 def read_plan(path: str | Path) -> CampaignPlan:
     """Read and check a PLAN.yaml; what it leaves out is as in the published cell.
 
-    Raises UnknownKey, WrongUnit, OutOfRange, WrongFormat or another BadInput; each names the
-    file, the line and the key.
+    The cell is the model cell, run through its protocol, unless ``cycling`` or ``growth`` tell
+    another.  Raises UnknownKey, WrongUnit, OutOfRange, WrongFormat or another BadInput; each names
+    the file, the line and the key.
     """
     file = Path(path)
     tree, lines = load_yaml(read_text(file, limit_bytes=MAX_BYTES), file)
     place = _Places(file, lines)
+    _refuse_old_cell(tree, place)
     try:
         text = PlanText.model_validate(tree)
     except ValidationError as error:
@@ -146,7 +152,7 @@ def _plan(given: dict[str, Any], place: _Places) -> CampaignPlan:
     changes: dict[str, Any] = {"title": given["title"], "seed": given["seed"]}
     if "start" in given:
         changes["start"] = str(parse_time(given["start"], where=place("start")))
-    for key, field, unit in (("area", "area_cm2", "cm^2"), ("cell", "cell_nm", "nm")):
+    for key, field, unit in (("area", "area_cm2", "cm^2"), ("fine_cell", "cell_nm", "nm")):
         if key in given:
             changes[field] = quantity(given[key], unit, where=place(key))
     if "stack" in given:
@@ -162,7 +168,32 @@ def _plan(given: dict[str, Any], place: _Places) -> CampaignPlan:
                 changes[name] = kind(**values)
             except LidepthError as error:
                 raise error.at(place(name)) from error
-    return CampaignPlan(**changes)
+    return _with_cell(CampaignPlan(**changes), given, place)
+
+
+def _with_cell(plan: CampaignPlan, given: dict[str, Any], place: _Places) -> CampaignPlan:
+    """A plan that tells its cell as it is, any other with the model cell."""
+    told, modelled = ([k for k in keys if k in given] for keys in (_TOLD, MODEL_SECTIONS))
+    if told and modelled:
+        raise BadInput(
+            f"{modelled[0]!r} is about the model cell, {told[0]!r} about a cell that is told",
+            where=place(told[0]), expected="cell and protocol, or cycling and growth, not both",
+            remedy=f"remove {' and '.join(told)}, or {' and '.join(modelled)}",
+        )  # fmt: skip
+    if told:
+        plan.require_first_charge()
+        return plan
+    cell, protocol = (_values(name, given.get(name, {}), place) for name in ("cell", "protocol"))
+    return with_model_cell(plan, cell, protocol, place)
+
+
+def _refuse_old_cell(tree: Mapping[str, Any], place: _Places) -> None:
+    cell = tree.get("cell")
+    if cell is not None and not isinstance(cell, Mapping):
+        raise BadInput(
+            f"cell is {cell!r}", where=place("cell"), expected="the model cell: keys and values",
+            remedy="for the size of fine cells write fine_cell: 4 nm",
+        )  # fmt: skip
 
 
 def _values(name: str, given: dict[str, Any], place: _Places) -> dict[str, Any]:
@@ -297,7 +328,8 @@ def truth_json(campaign: VirtualCampaign) -> str:
     ``ledger``: per cycle, in uAh, charge passed and lithium immobilised in the electrolyte (qe),
     left in the anode (qa) and missing from the cathode (qc), at the end of the discharge and, with
     ``_charged``, of the charge; ``moved_si_1e15``: silicon that left the anode, 1e15/cm2.
-    ``phases``: start s, end s, kind, cycle, current uA.
+    ``phases``: start s, end s, kind, cycle, current uA.  ``config``: every true parameter; that of
+    a model cell has ``cell``, that of a told one ``cycling`` and ``growth``.
     """
     plan, steps = campaign.plan, campaign.history.steps
     content = {
@@ -310,12 +342,15 @@ def truth_json(campaign: VirtualCampaign) -> str:
         "true_stack": str(plan.stack),
         "printed_stack": str(plan.believed_stack),
         "stopping_scales": list(plan.scales),
-        "config": {
-            name: dataclasses.asdict(getattr(plan, name))
-            for name in ("cycling", "growth", "beam", "counting")
-        },
+        "config": _config(plan),
     }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _config(plan: CampaignPlan) -> dict[str, Any]:
+    names = ("beam", "counting") if plan.cell else (*_TOLD, "beam", "counting")
+    parts: dict[str, Any] = {"cell": dict(plan.cell.parameters)} if plan.cell else {}
+    return parts | {name: dataclasses.asdict(getattr(plan, name)) for name in names}
 
 
 def _ledger_rows(campaign: VirtualCampaign) -> list[dict[str, float]]:

@@ -113,20 +113,20 @@ def paper_protocol(
     cycles: int = 364, *, current_ua: float = 10.0, later_current_ua: float = 20.0,
     switch_cycle: int = 30, last_constant: int = 350, hold_until_ua: float = 2.0,
     rest_s: float = HOUR_S, long_rest_s: float = 21 * HOUR_S, storage_s: float = 0.0,
-    charge_v: float = 4.0, discharge_v: float = 3.0,
+    charge_v: float = 4.0, discharge_v: float = 3.0, long_rest_cycle: int | None = 1,
 ) -> Protocol:  # fmt: skip
     """10 uA for 30 cycles, 20 uA to 350, then CCCV to 364; 1 h rests, 21 h after the first charge.
 
     ``storage_s`` of open circuit come first (the paper: three weeks).  The current at which its
     constant-voltage phases ended is not printed; 2 uA, a tenth, is assumed.  Its cut-offs are
-    printed the wrong way round.
+    printed the wrong way round.  ``long_rest_cycle``: another cycle for the long rest, None: none.
     """
     storage = Phase(kind="rest", cycle=0, current_ua=0.0, longest_s=storage_s)
     first = [(storage,)] if storage_s > 0 else []
     rest = [
         cycle(
             n, current_ua if n <= switch_cycle else later_current_ua, rest_s=rest_s,
-            charged_rest_s=long_rest_s if n == 1 else None, charge_v=charge_v,
+            charged_rest_s=long_rest_s if n == long_rest_cycle else None, charge_v=charge_v,
             discharge_v=discharge_v, hold_until_ua=hold_until_ua if n > last_constant else None,
         )
         for n in range(1, cycles + 1)

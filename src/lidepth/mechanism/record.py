@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lidepth.mechanism.cell import CellState, Engine
+from lidepth.mechanism.cell import Cell, CellState, Engine
 from lidepth.mechanism.depth import profile_of
 from lidepth.mechanism.growth import Growth, ReducedLaw
-from lidepth.mechanism.history import CellHistory
+from lidepth.mechanism.history import CellHistory, run_protocol
 from lidepth.mechanism.parameters import CellParameters
-from lidepth.mechanism.protocol import Phase
+from lidepth.mechanism.protocol import Phase, Protocol
 from lidepth.model.cell_record import CellRecord
 from lidepth.model.cycling import Step, StepKind, StepMode
 
 Floats = NDArray[np.float64]
+_FEW_CYCLES = 30  # a cycle costs NumPy an eighth of a second; compiling costs some nine, once
 _INSTANT_S = 1e-3  # a shorter phase did not happen
 _APART_S = 10.0  # nodes are no closer than this within a phase, of which a cycler moves 0.03 uAh
 
@@ -51,6 +52,14 @@ def record_of(
         charge_uah=history.qc_uah - history.states[0].qc_uah,
         parameters=_told(history.parameters),
     )  # fmt: skip
+
+
+def record_cell(parameters: CellParameters, protocol: Protocol) -> CellRecord:
+    """Run a cell and record it, by the engine that is sooner done from a standing start."""
+    short = max(phase.cycle for phase in protocol.phases) <= _FEW_CYCLES
+    engine: Engine = "numpy" if short else "numba"
+    history = run_protocol(Cell(parameters, engine=engine), protocol)
+    return record_of(history, engine=engine)
 
 
 def _limits(history: CellHistory) -> Floats:

@@ -78,7 +78,9 @@ class CellRecord:
         require(starts == limits[:-1], "phases begin at 0 s and follow each other without gaps")
         require(bool(np.all(np.diff(self.node_s) > 0)), "node_s increases")
         require(bool(np.isin(limits, self.node_s).all()), "every limit of a phase is a node")
-        require(self.node_s[[0, -1]].tolist() == limits[:: len(limits) - 1], "nodes span the phases")
+        require(
+            self.node_s[[0, -1]].tolist() == limits[:: len(limits) - 1], "nodes span the phases"
+        )
         require(self.row_s.size > 0 and bool(np.all(np.diff(self.row_s) >= 0)), "row_s runs on")
         require(tuple(film.role for film in self.films) == ROLES, "films: " + ", ".join(ROLES))
         ends = self.edges_nm[[0, -1]] - [0.0, self.films[1].thickness_nm]

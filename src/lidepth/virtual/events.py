@@ -90,7 +90,8 @@ class Lookup:
 class Ways:
     """The ways out at a grid of states of charge; between two of them energies are linear.
 
-    Between two nodes of the history the way out bends by less than 0.02 keV over the spacing of the grid.
+    Between two nodes of the history the way out bends by less than 0.02 keV over the spacing of
+    the grid.
     """
 
     spacing = 0.05  # of the lithium that one charge moves

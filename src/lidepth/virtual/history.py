@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lidepth.model.cell_record import CellRecord
 from lidepth.model.cycling import Step
 from lidepth.model.ledger import Ledger
 from lidepth.model.result import MovedSilicon
@@ -141,14 +140,14 @@ class History:
         )  # fmt: skip
 
 
-def history_of(plan: CampaignPlan, cell: CellRecord | None = None) -> History:
-    """The history of ``cell`` under the instrument of ``plan``; without one, of the plan's own.
+def history_of(plan: CampaignPlan) -> History:
+    """The history of the plan's recorded cell or, without one, of the cell that it tells.
 
-    Raises OutOfRange when the lithium of a plan's own cell runs out, BadInput when ``cell`` has
+    Raises OutOfRange when the lithium of a told cell runs out, BadInput when a recorded one has
     other films than the plan's stack.
     """
     cover, cells = cut(plan.stack, plan.cell_nm)
-    course = told(plan, cells) if cell is None else recorded(plan, cells, cell)
+    course = told(plan, cells) if plan.cell is None else recorded(plan, cells, plan.cell)
     return History(plan=plan, course=course, cover=cover, cells=cells)
 
 

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from lidepth.constants import LI_ATOMS_PER_UAH
 from lidepth.errors import BadInput, OutOfRange
 from lidepth.model.calibration import Calibration
+from lidepth.model.cell_record import CellRecord
 from lidepth.model.instrument import Detector, Instrument
 from lidepth.model.material import Material
 from lidepth.model.stack import Layer, Role, Stack
@@ -241,8 +242,9 @@ class CampaignPlan:
     ``stack`` and ``instrument`` are the truth; ``printed_stack`` and ``printed_instrument`` are
     what the experimenter believes (None: the truth).  ``stopping_scales`` multiplies the stopping
     powers of each layer of ``stack`` (empty: all one).  ``cell_nm`` is the largest fine cell.
-    ``cycling`` and ``growth`` tell the cell's own story; a campaign of a recorded cell ignores them.
-    The same plan and seed give the same campaign.
+    ``cell`` is a cell that was recorded, of the same films and area; without one ``cycling`` and
+    ``growth`` tell the story of one, and with one they mean nothing.  The same plan and seed give
+    the same campaign.
     """
 
     title: str = "virtual campaign"
@@ -259,6 +261,7 @@ class CampaignPlan:
     beam: Beam = field(default_factory=Beam)
     counting: Counting = field(default_factory=Counting)
     cell_nm: float = 4.0
+    cell: CellRecord | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         _check(0 < self.area_cm2 < 1e4, f"area {self.area_cm2!r} cm^2", "more than 0")
@@ -279,7 +282,7 @@ class CampaignPlan:
         _check(all(0.5 < scale < 2 for scale in scales), "a stopping scale is about one")
 
     def require_first_charge(self) -> None:
-        """Raise OutOfRange unless the cathode holds what the plan's own cell charges first."""
+        """Raise OutOfRange unless the cathode holds what the told cell charges first."""
         cathode = self.stack.layer("cathode").element_1e15("Li")
         _check(
             cathode > self.li_1e15(self.cycling.first_charge_uah),

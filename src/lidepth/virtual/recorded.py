@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,42 +117,32 @@ def _of_step(cell: CellRecord, step: Step) -> tuple[Floats, Floats, Floats]:
     return time, volts, current
 
 
-class _Film(NamedTuple):
-    """What has to agree: name, formula and the numbers that make atoms."""
+def _same(own: Layer, other: Layer) -> bool:
+    pairs = (
+        (own.thickness_nm, other.thickness_nm),
+        (own.areal_density_1e15, other.areal_density_1e15),
+    )  # fmt: skip
+    alike = all(abs(a - b) <= _SAME * abs(a) for a, b in pairs)
+    return dict(own.material.composition) == dict(other.material.composition) and alike
 
-    role: str
-    formula: str
-    nm: float
-    g_cm3: float
-    atoms_1e15: float
 
-    @classmethod
-    def of(cls, layer: Layer) -> _Film:
-        material = layer.material
-        return cls(
-            str(layer.role), material.formula, layer.thickness_nm, material.density_g_cm3,
-            layer.areal_density_1e15,
-        )  # fmt: skip
-
-    def __str__(self) -> str:
-        return (
-            f"{self.formula} {self.nm:.6g} nm @ {self.g_cm3:.6g} g/cm^3 "
-            f"({self.atoms_1e15:.5g} x 1e15 atoms/cm2)"
-        )
-
-    def same(self, other: _Film) -> bool:
-        pairs = zip(self[2:], other[2:], strict=True)
-        alike = all(abs(a - b) <= _SAME * abs(a) for a, b in pairs)
-        return self.formula == other.formula and alike
+def _words(layer: Layer) -> str:
+    material = layer.material
+    return (
+        f"{material.formula} {layer.thickness_nm:.6g} nm @ {material.density_g_cm3:.6g} g/cm^3 "
+        f"({layer.areal_density_1e15:.5g} x 1e15 atoms/cm2)"
+    )
 
 
 def _require_same_films(plan: CampaignPlan, cell: CellRecord) -> None:
     wrong = []
     for theirs in cell.films:
         if theirs.role is not None:
-            own, other = _Film.of(plan.stack.layer(theirs.role)), _Film.of(theirs)
-            if not own.same(other):
-                wrong.append(f"{own.role}: {own} in the stack, {other} in the cell")
+            own = plan.stack.layer(theirs.role)
+            if not _same(own, theirs):
+                wrong.append(
+                    f"{own.role}: {_words(own)} in the stack, {_words(theirs)} in the cell"
+                )
     if abs(plan.area_cm2 - cell.area_cm2) > _SAME * cell.area_cm2:
         moved = f"{plan.li_1e15(10.0):.4g} and {10.0 * cell.li_1e15_per_uah:.4g}"
         wrong.append(

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.errors import OutOfRange
-from lidepth.model.cell_record import CellRecord
 from lidepth.model.cycling import CyclerLog
 from lidepth.model.ledger import Ledger
 from lidepth.model.result import MovedSilicon, Run
@@ -55,17 +54,15 @@ class VirtualCampaign:
 
 
 def simulate_campaign(
-    plan: CampaignPlan, *, source: StoppingPowers, cell: CellRecord | None = None,
-    progress: Progress | None = None,
-) -> VirtualCampaign:  # fmt: skip
+    plan: CampaignPlan, *, source: StoppingPowers, progress: Progress | None = None
+) -> VirtualCampaign:
     """Simulate ``plan`` with the stopping powers of ``source``.
 
-    The cell is the plan's own, or ``cell``, which then says what was cycled, how and how long.
     ``progress(done, all)`` is called after every spectrum.  Raises OutOfRange when no lithium is
-    left to cycle or when the campaign is shorter than one spectrum, BadInput when ``cell`` has
-    other films than the plan's stack.
+    left to cycle or when the campaign is shorter than one spectrum, BadInput when the plan's cell
+    has other films than its stack.
     """
-    history = history_of(plan, cell)
+    history = history_of(plan)
     whole = int(history.duration_s / plan.counting.dwell_s)
     start_s: Floats = plan.counting.dwell_s * np.arange(whole, dtype=np.float64)
     if start_s.size == 0:

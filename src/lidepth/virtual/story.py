@@ -63,9 +63,9 @@ class _Grown:
         electrolyte = states[:, 1]
         added = self.films.electrodes_1e15(states)
         per_uah = self.films.plan.li_1e15(1.0)
-        added[:, self.films.inside("electrolyte")] = (electrolyte * per_uah)[
-            :, None
-        ] * self._shape(electrolyte)
+        added[:, self.films.inside("electrolyte")] = (electrolyte * per_uah)[:, None] * self._shape(
+            electrolyte
+        )
         lithium: Floats = self.films.cells.lithium_1e15 + added
         return lithium
 
