@@ -149,6 +149,30 @@ def test_simulate_writes_raw_files_and_the_truth_beside_them(small_campaign):
     assert len(entries(small_campaign / "spectra")) == truth["n_spectra"]
 
 
+def test_simulate_runs_the_model_cell_and_the_same_seed_gives_the_same_files(lidepth, tmp_path):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        "title: model\nseed: 4\ncell: {kappa: 2, phase: both}\n"
+        "protocol: {cycles: 2, pristine: 2 h, current: 40 uA, hold_from: 2}\n"
+        "beam: {gaps: [[1 h, 90 min]]}\ncounting: {tail_fraction: 2 %, dwell: 16 min}\n"
+    )
+    for name in ("one", "two"):
+        assert lidepth("simulate", plan, "--out", tmp_path / name).exit_code == 0
+    names = entries(tmp_path / "one" / "spectra")
+    files = [f"spectra/{name}" for name in names] + ["monitor.csv", "cycler.csv", "experiment.yaml"]
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    truth = json.loads((tmp_path / "one.truth.json").read_text())
+    assert truth == json.loads((tmp_path / "two.truth.json").read_text())
+    growth = truth["config"]["cell"]["growth"]
+    assert (growth["law"], growth["li_per_silicon"], growth["phase"]) == ("diffusion", 2.0, "both")
+    assert truth["n_spectra"] == len(names)
+    answer = lidepth("cycler", tmp_path / "one", "--json")
+    assert answer.exit_code == 0, answer.stderr
+    cycles = json.loads(answer.stdout)["cycles"]
+    assert len(cycles) == 2
+
+
 def test_simulate_renews_its_own_folder(lidepth, small_plan, tmp_path):
     out = tmp_path / "again"
     plan = tmp_path / "plan.yaml"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lidepth.errors import BadInput, OutOfRange, UnknownKey, WrongUnit
 from lidepth.files.plan import _SECTIONS, read_plan, truth_json
+from lidepth.files.plan_cell import published_plan
+from lidepth.mechanism.growth import InterlayerDiffusion, ReducedLaw
+from lidepth.mechanism.protocol import paper_protocol
 from lidepth.physics.stopping import stopping_source
 from lidepth.virtual.plan import Beam, CampaignPlan, Counting, Cycling, Growth
 from lidepth.virtual.spectra import simulate_campaign
@@ -30,6 +35,19 @@ cycling: {pristine: 2 h, cycles: 1, first_charge: 40 uAh, current: 20 uA, rest: 
 growth: {driver: time, shape: exponential, width: 80 nm, fast: 10 %}
 beam: {flux: 2e7 1/cm^2/s, gaps: [[1 h, 90 min]], monitor: 50 Hz}
 counting: {dwell: 10 min, roughness: 20 nm, tail_fraction: 1 %}
+"""
+MODEL = """
+area: 1.5 cm^2
+stack:
+  - {material: Kapton, thickness: 2 um}
+  - {role: anode, material: Si, density: 2.33 g/cm^3, thickness: 55 nm, true_thickness: 60 nm}
+  - {role: electrolyte, material: Li3PO4, density: 2.32 g/cm^3, thickness: 2 um}
+  - {role: cathode, material: LiCoO2, density: 4.45 g/cm^3, thickness: 550 nm}
+cell: {mode: kappa 1, kappa: 2, law: power, exponent: 0.7, amplitude: 3 uAh/cm^2, phase: both,
+       saturation: 0.4, resistance: 500 ohm*cm^2, temperature: 310 K, capacity: 50 uAh}
+protocol: {pristine: 2 h, cycles: 2, current: 40 uA, later_current: 30 uA, switch_cycle: 1,
+           charge_to: 3.9 V, rest: 30 min, long_rest: 2 h, long_rest_cycle: 2, hold_from: 2,
+           hold_until: 5 uA}
 """
 
 
@@ -56,10 +74,58 @@ def test_every_value_arrives(tmp_path: Path) -> None:
     assert plan.counting.dwell_s == 600
 
 
-def test_an_almost_empty_plan_is_the_published_cell(tmp_path: Path) -> None:
+def test_an_almost_empty_plan_is_the_published_cell_as_the_model_has_it(tmp_path: Path) -> None:
     plan = read_plan(write(tmp_path, "title: cell"))
     assert repr(plan) == repr(CampaignPlan(title="cell", start=plan.start))
     assert plan.start == CampaignPlan().start
+    assert plan.cell is not None
+    assert [s.kind for s in plan.cell.steps] == [
+        "pristine", *["charge", "rest", "discharge", "rest"] * 3,
+    ]  # fmt: skip
+    assert plan.cell.steps[0].stop_s == 12 * 3600.0
+    same = published_plan(title="cell", seed=1, cycles=3).cell
+    assert same is not None
+    np.testing.assert_array_equal(plan.cell.contents_uah, same.contents_uah)
+
+
+def test_a_plan_that_tells_its_cell_has_no_model_of_it(tmp_path: Path) -> None:
+    for text in ("cycling: {}", "growth: {fast: 10 %}", TEXT):
+        assert read_plan(write(tmp_path, text)).cell is None
+
+
+def test_cell_and_protocol_reach_the_model(tmp_path: Path) -> None:
+    plan = read_plan(write(tmp_path, MODEL))
+    assert plan.cell is not None
+    told = plan.cell.parameters
+    assert told["silicon_nm"] == 60.0
+    assert told["area_cm2"] == 1.5
+    assert told["resistance_ohm_cm2"] == 500.0
+    assert told["temperature_k"] == 310.0
+    assert told["growth"] == {
+        "law": "power", "li_per_silicon": 2.0, "phase": "both", "clock_ua_cm2": 5.7,
+        "current_exponent": 0.0, "saturation": 0.4, "start": 0.0, "amplitude_uah_cm2": 3.0,
+        "scale_uah_cm2": 890.0, "exponent": 0.7,
+    }  # fmt: skip
+    steps = [(s.kind, s.cycle, s.mode) for s in plan.cell.steps]
+    assert steps == [
+        ("pristine", 0, "rest"),
+        ("charge", 1, "CC"), ("rest", 1, "rest"), ("discharge", 1, "CC"), ("rest", 1, "rest"),
+        ("charge", 2, "CC"), ("charge", 2, "CV"), ("rest", 2, "rest"),
+        ("discharge", 2, "CC"), ("discharge", 2, "CV"), ("rest", 2, "rest"),
+    ]  # fmt: skip
+    by_name = {(s.kind, s.cycle): s for s in reversed(plan.cell.steps)}
+    assert by_name["charge", 1].current_ua == 40.0
+    assert by_name["charge", 2].current_ua == 30.0
+    lengths = [s.stop_s - s.start_s for s in plan.cell.steps if s.kind == "rest"]
+    assert lengths == pytest.approx([1800.0, 1800.0, 7200.0, 1800.0])
+
+
+def test_every_number_of_growth_and_protocol_has_a_key() -> None:
+    """The grid, the films and the swelling, which no particle sees, have none."""
+    growth = {f.name for kind in (InterlayerDiffusion, ReducedLaw) for f in dataclasses.fields(kind)}
+    assert growth < {field for field, _ in _SECTIONS["cell"].values()}
+    own = set(inspect.signature(paper_protocol).parameters) - {"last_constant"} | {"hold_from"}
+    assert own == {field for field, _ in _SECTIONS["protocol"].values()}
 
 
 def test_every_field_of_the_plan_has_a_key() -> None:
@@ -85,12 +151,52 @@ def test_every_field_of_the_plan_has_a_key() -> None:
         ("cycling: {cycles: many}", BadInput, "cycling.cycles"),
         ("cycling: {first_charge: 500 uAh}", OutOfRange, "cathode cannot give"),
         ("instrument: {fwhm: 0 keV}", OutOfRange, "line 1, instrument"),
+        ("cell: 4 nm", BadInput, "line 1, cell.*fine_cell: 4 nm"),
+        ("cell: {kapa: 1}", UnknownKey, "did you mean 'kappa'"),
+        ("cell: {resistance: 3 nm}", WrongUnit, "line 1, cell.resistance"),
+        ("cell: {clock: 3}", WrongUnit, "cell.clock.*no unit"),
+        ("cell: {law: magic}", BadInput, "line 1, cell, law.*diffusion, sqrt"),
+        ("cell: {law: sqrt, inlet: 2 nm*cm^2/uAh}", BadInput, "inlet means nothing to .*'sqrt'"),
+        ("cell: {amplitude: 2 uAh/cm^2}", BadInput, "amplitude means nothing to .*'diffusion'"),
+        ("cell: {phase: magic}", BadInput, "line 1, cell.*charge, discharge, both"),
+        ("cell: {mode: magic}", BadInput, "line 1, cell.*kappa 4"),
+        ("cell: {capacity: 300 uAh}", BadInput, "line 1, cell.*cannot hold 300 uAh.*72 uAh"),
+        ("protocol: {cycels: 2}", UnknownKey, "did you mean 'cycles'"),
+        ("protocol: {rest: -1 h}", OutOfRange, "line 1, protocol.*rest is negative"),
+        ("protocol: {cycles: -1}", OutOfRange, "line 1, protocol.*cycles is negative"),
+        ("protocol: {charge_to: 2 V}", OutOfRange, "line 1, protocol.*exchange the two"),
+        ("protocol: {current: 2 mA}", OutOfRange, "at 2000 uA is over before it begins"),
+        ("title: a\ncycling: {}\nprotocol: {}", BadInput, "line 2, cycling.*not both"),
+        (
+            "stack: [{role: anode, material: C, density: 2.2 g/cm^3, thickness: 50 nm},"
+            " {role: electrolyte, material: LiF, density: 2.6 g/cm^3, thickness: 1 um},"
+            " {role: cathode, material: LiCoO2, density: 4.45 g/cm^3, thickness: 500 nm}]",
+            BadInput, "stack: the anode is C.*cycling: {}",
+        ),
         ("stack: [{material: Si, thickness: 5 nm, li6_fraction: x}]", BadInput, "stack.0"),
     ],
-)
+)  # fmt: skip
 def test_mistakes_are_named(tmp_path: Path, text: str, error: type, words: str) -> None:
     with pytest.raises(error, match=f"(?s)PLAN.yaml.*{words}"):
         read_plan(write(tmp_path, text))
+
+
+def test_the_truth_of_a_model_cell_has_its_parameters(tmp_path: Path) -> None:
+    plan = read_plan(write(tmp_path, MODEL.replace("phase: both", "phase: charge")))
+    campaign = simulate_campaign(plan, source=stopping_source("icru49"))
+    truth = json.loads(truth_json(campaign))
+    assert set(truth["config"]) == {"cell", "beam", "counting"}
+    assert truth["config"]["cell"]["growth"]["li_per_silicon"] == 2.0
+    assert truth["config"]["cell"]["growth"]["phase"] == "charge"
+    assert [row["cycle"] for row in truth["ledger"]] == [1, 2]
+    for row in truth["ledger"]:
+        assert row["qa_uAh"] + row["qe_uAh"] == pytest.approx(row["qc_uAh"], abs=1e-9)
+        # While charging there is lithium at hand: every silicon atom binds kappa, two, at once.
+        lithium = row["qe_uAh"] * truth["li_per_uAh_1e15"]
+        assert lithium == pytest.approx(2.0 * row["moved_si_1e15"], rel=1e-6)
+    second = truth["ledger"][1]
+    charged = truth["ledger"][0]["qc_uAh"] + second["q_charge_uAh"]
+    assert second["qc_charged_uAh"] == pytest.approx(charged, abs=1e-9)
 
 
 def test_the_truth_is_written_per_cycle(tmp_path: Path) -> None:

@@ -117,8 +117,9 @@ def _growth(usual: Growth, values: dict[str, Any]) -> Growth:
 
 def _protocol(values: dict[str, Any]) -> Protocol:
     wanted = _USUAL | values
-    for name in ("cycles", "storage_s", "rest_s", "long_rest_s", "switch_cycle", "hold_from"):
-        if wanted.get(name, 0) < 0:
-            raise OutOfRange(f"{name} = {wanted[name]!r} is negative", expected="zero or more")
+    for key in ("cycles", "pristine", "rest", "long_rest", "switch_cycle", "hold_from"):
+        value = wanted.get(SECTIONS["protocol"][key][0], 0)
+        if value < 0:
+            raise OutOfRange(f"{key} is negative: {value!r}", expected="zero or more")
     held = wanted.pop("hold_from", wanted["cycles"] + 1)
     return paper_protocol(**wanted, last_constant=held - 1)
