@@ -16,6 +16,7 @@ from lidepth.analysis import parameters
 from lidepth.analysis.campaign.motion import Wander
 from lidepth.analysis.statements import growth
 from lidepth.analysis.statements.ledgers import AGEING
+from lidepth.files.plan import _SECTIONS
 from lidepth.files.tables import LEDGER_COLUMNS
 from lidepth.model.mechanism import DECIDED
 from lidepth.model.spectra import Quality
@@ -75,6 +76,13 @@ def test_every_figure_is_explained(name: str) -> None:
 @pytest.mark.parametrize("name", LEDGER_COLUMNS)
 def test_every_column_of_the_ledger_is_explained(name: str) -> None:
     assert f"`{name}`" in page("results.md")
+
+
+def test_every_key_of_a_plan_is_on_its_page() -> None:
+    text = page("simulate.md")
+    for section, keys in _SECTIONS.items():
+        rows = "".join(re.findall(rf"^\| `{section}`.*$", text, re.MULTILINE))
+        assert not [key for key in keys if f"`{key}`" not in rows], section
 
 
 def test_every_quality_flag_is_explained() -> None:

@@ -122,7 +122,9 @@ def test_cell_and_protocol_reach_the_model(tmp_path: Path) -> None:
 
 def test_every_number_of_growth_and_protocol_has_a_key() -> None:
     """The grid, the films and the swelling, which no particle sees, have none."""
-    growth = {f.name for kind in (InterlayerDiffusion, ReducedLaw) for f in dataclasses.fields(kind)}
+    growth = {
+        f.name for kind in (InterlayerDiffusion, ReducedLaw) for f in dataclasses.fields(kind)
+    }
     assert growth < {field for field, _ in _SECTIONS["cell"].values()}
     own = set(inspect.signature(paper_protocol).parameters) - {"last_constant"} | {"hold_from"}
     assert own == {field for field, _ in _SECTIONS["protocol"].values()}

@@ -126,9 +126,7 @@ def test_the_truth_is_the_model_at_its_rests() -> None:
 def test_the_log_adds_up_to_the_capacities_of_the_model() -> None:
     """A current holds until the next row; times are kept to 1 ns, so 1e-6 uAh is ample."""
     log, steps = campaign().log, campaign().history.steps
-    passed = np.interp(
-        [0.0, *(s.stop_s for s in steps)], log.seconds(log.time[0]), log.charge_uah
-    )
+    passed = np.interp([0.0, *(s.stop_s for s in steps)], log.seconds(log.time[0]), log.charge_uah)
     charge = np.diff(passed)
     for kind in ("charge", "discharge"):
         each = [
@@ -145,12 +143,16 @@ def test_the_log_shows_the_voltage_of_the_model() -> None:
     for step in campaign().history.steps:
         inside = (time > step.start_s - 1e-6) & (time < step.stop_s - 1e-6)  # kept to 1 ns
         volts, rows = log.voltage_v[inside], log.current_ua[inside]
-        assert np.all(np.diff(time[inside]) == pytest.approx(60.0))
+        assert np.all(np.diff(time[inside])[:-1] == pytest.approx(60.0))
+        assert step.stop_s - time[inside][-1] == pytest.approx(0.1)
+        if step.mode == "CC":
+            limit = {"charge": 4.0, "discharge": 3.0}[step.kind]
+            assert volts[-1] == pytest.approx(limit, abs=8e-3)  # seen 0.1 s early
         assert np.all(np.sign(rows) == {"charge": 1, "discharge": -1}.get(step.kind, 0))
         k = int(np.argmin(np.abs(model().end_s - step.stop_s)))
         own = model().phase == k
         if step.mode == "CV":
-            np.testing.assert_allclose(volts[1:], round(float(volts[1])), atol=1.3e-3)
+            np.testing.assert_allclose(volts[1:], round(float(volts[1])), atol=1.3e-3)  # noise
             assert abs(rows[-1]) < abs(rows[0])
             continue
         expected = np.interp(time[inside], model().time_s[own], model().voltage_v[own])

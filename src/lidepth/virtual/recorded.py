@@ -17,6 +17,7 @@ from lidepth.virtual.plan import CampaignPlan
 
 Floats = NDArray[np.float64]
 _SAME = 1e-6  # relative: what a number keeps that was written with seven digits
+_LAST_S = 0.1  # before its end a phase has its last row, so that a cut-off is seen to some mV
 
 
 def recorded(plan: CampaignPlan, cells: FineCells, cell: CellRecord) -> Course:
@@ -89,7 +90,7 @@ def _onto(films: Films, edges_nm: Floats) -> Floats:
 
 
 def _rows(cell: CellRecord) -> CyclerRows:
-    """Rows once a minute and exactly where a phase starts; one row at the very end.
+    """Rows once a minute, where a phase starts and just before it ends; one at the very end.
 
     At a held voltage a row carries the mean current until the next, so that rows add up to the
     charge that passed.
@@ -104,7 +105,9 @@ def _rows(cell: CellRecord) -> CyclerRows:
 
 
 def _of_step(cell: CellRecord, step: Step) -> tuple[Floats, Floats, Floats]:
-    time = step.start_s + np.arange(0.0, step.stop_s - step.start_s - 1e-3, ROW_S)
+    since = np.arange(0.0, step.stop_s - step.start_s - _LAST_S, ROW_S)
+    time = np.append(step.start_s + since, max(step.stop_s - _LAST_S, step.start_s))
+    time = np.unique(time)
     # Two rows share the time of a switch: the last of them belongs to this phase.
     first = max(int(np.searchsorted(cell.row_s, step.start_s, "right")) - 1, 0)
     last = int(np.searchsorted(cell.row_s, step.stop_s, "left"))
