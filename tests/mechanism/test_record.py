@@ -141,8 +141,8 @@ def test_both_engines_tell_the_same() -> None:
 @pytest.mark.parametrize(
     ("broken", "promise"),
     [
-        (lambda r: {"contents_uah": r.contents_uah + [[1.0, 0.0, 0.0]]}, "cathode misses"),
-        (lambda r: {"film_1e15": r.film_1e15 * np.linspace(1, 1.1, r.film_1e15.size)}, "silicon is"),
+        (lambda r: {"contents_uah": r.contents_uah + np.eye(3)[0]}, "cathode misses"),
+        (lambda r: {"film_1e15": r.film_1e15 + r.node_s}, "silicon is"),
         (lambda r: {"bound_1e15": 1.01 * r.bound_1e15}, "bound lithium is"),
         (lambda r: {"silicon_1e15": r.silicon_1e15[:, 1:]}, "silicon_1e15 has the shape"),
         (lambda r: {"node_s": r.node_s[::-1]}, "node_s increases"),
