@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lidepth.errors import BadData
+from lidepth.errors import BadData, OutOfRange
 from lidepth.mechanism.cell import Cell
 from lidepth.mechanism.growth import InterlayerDiffusion, ReducedLaw
 from lidepth.mechanism.history import CellHistory, run_protocol
@@ -157,6 +158,20 @@ def test_both_engines_tell_the_same() -> None:
 def test_a_record_that_contradicts_itself_is_refused(broken: Any, promise: str) -> None:
     with pytest.raises(BadData, match=promise):
         replace(record(), **broken(record()))
+
+
+def test_a_protocol_in_which_nothing_happens_is_refused() -> None:
+    instant = Phase(kind="rest", cycle=0, current_ua=0.0, longest_s=1e-4)
+    with pytest.raises(OutOfRange, match="nothing happens"):
+        record_cell(CellParameters(), Protocol(phases=(instant,)))
+
+
+def test_a_record_survives_the_way_to_another_process() -> None:
+    again = pickle.loads(pickle.dumps(record()))  # noqa: S301
+    for name in ("node_s", "bound_1e15", "silicon_1e15", "row_s", "voltage_v"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(record(), name))
+    assert again.steps == record().steps
+    assert dict(again.parameters) == dict(record().parameters)
 
 
 def test_a_record_cannot_be_written_to() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lidepth.errors import OutOfRange
 from lidepth.mechanism.cell import Cell, CellState, Engine
 from lidepth.mechanism.depth import profile_of
 from lidepth.mechanism.growth import Growth, ReducedLaw
@@ -35,13 +36,13 @@ def record_of(
     ``within``: how far the contents between nodes may be off, as a share of the most lithium that
     the cathode ever misses; the default is 0.01 uAh of a cell of 50, a hundredth of what a run of
     three cycles can tell.  Profiles are computed at the nodes by running each phase again on
-    ``engine``.
+    ``engine``.  Raises OutOfRange where nothing happened.
     """
     kept = _phases(history)
     times = np.concatenate([_times(history, k, within) for k in kept])
     node_s, first = np.unique(times, return_index=True)
     states = [history.state_at(float(times[k]), engine=engine) for k in first]
-    origin_s = history.states[0].time_s
+    origin_s = float(_limits(history)[kept[0]])
     contents = np.array([[s.qa_uah, s.qe_uah, s.qc_uah] for s in states])
     bound, silicon, film = _by_depth(states)
     return CellRecord(
@@ -55,7 +56,10 @@ def record_of(
 
 
 def record_cell(parameters: CellParameters, protocol: Protocol) -> CellRecord:
-    """Run a cell and record it, by the engine that is sooner done from a standing start."""
+    """Run a cell and record it, by the engine that is sooner done from a standing start.
+
+    Raises OutOfRange and NotConverged as :func:`~lidepth.mechanism.history.run_protocol` does.
+    """
     short = max(phase.cycle for phase in protocol.phases) <= _FEW_CYCLES
     engine: Engine = "numpy" if short else "numba"
     history = run_protocol(Cell(parameters, engine=engine), protocol)
@@ -69,7 +73,13 @@ def _limits(history: CellHistory) -> Floats:
 
 def _phases(history: CellHistory) -> list[int]:
     """Numbers of the phases that took place."""
-    return [int(k) for k in np.nonzero(np.diff(_limits(history)) > _INSTANT_S)[0]]
+    kept = [int(k) for k in np.nonzero(np.diff(_limits(history)) > _INSTANT_S)[0]]
+    if not kept:
+        raise OutOfRange(
+            "nothing happens in this protocol", where="protocol",
+            expected="a phase of more than a millisecond",
+        )  # fmt: skip
+    return kept
 
 
 def _times(history: CellHistory, phase: int, within: float) -> Floats:
@@ -123,7 +133,7 @@ def _by_depth(states: list[CellState]) -> tuple[Floats, Floats, Floats]:
 
 
 def _steps(history: CellHistory, kept: list[int]) -> tuple[Step, ...]:
-    limits = _limits(history) - history.states[0].time_s
+    limits = _limits(history) - _limits(history)[kept[0]]
     ends = [0.0, *limits[[k + 1 for k in kept]].tolist()]
     return tuple(
         _step(history.protocol.phases[k], ends[i], ends[i + 1], float(history.charges[k]))

@@ -71,6 +71,11 @@ class CellRecord:
         self._check_times()
         self._check_balance()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the arguments: a read-only mapping cannot be pickled as it is."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return _remade, (values | {"parameters": dict(self.parameters)},)
+
     def _check_times(self) -> None:
         require(len(self.steps) > 0 and self.node_s.size >= 2, "a record has a phase and two nodes")
         limits = [0.0, *(step.stop_s for step in self.steps)]
@@ -102,3 +107,7 @@ class CellRecord:
     def li_1e15_per_uah(self) -> float:
         """Lithium that a charge of the whole cell moves, 1e15 atoms/cm2 per uAh."""
         return LI_ATOMS_PER_UAH / self.area_cm2 * 1e-15
+
+
+def _remade(values: dict[str, Any]) -> CellRecord:
+    return CellRecord(**values)
