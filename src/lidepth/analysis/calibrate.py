@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from lidepth.analysis._threads import one_thread
 from lidepth.analysis.build import interface_energies_kev, require_escape
 from lidepth.analysis.fit import Observation, Progress, Solution, solve, state_prior
 from lidepth.analysis.forward import ForwardModel, Setting
@@ -47,6 +48,7 @@ class Calibrated:
     per_bin: int
 
 
+@one_thread
 def calibrate(
     run: Run, model: ForwardModel, pristine: StateSpectrum, *, progress: Progress | None = None
 ) -> Calibrated:

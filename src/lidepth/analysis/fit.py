@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from lidepth.analysis._threads import in_threads
+from lidepth.analysis._threads import one_thread
 from lidepth.analysis.forward import HATS, LNBACK, LNFLUX, OFFSET, ForwardModel, Prediction, Setting
 from lidepth.analysis.sensitivity import Sensitivity
 from lidepth.errors import NotConverged
@@ -117,6 +117,7 @@ def state_prior(
     return free, np.zeros(size), precision
 
 
+@one_thread
 def solve(
     model: ForwardModel,
     observations: Sequence[Observation],
@@ -128,15 +129,14 @@ def solve(
     tolerance: float = 0.1,
     most: int = 25,
     damping: float = 10.0,
-    threads: int = 2,
     progress: Progress | None = None,
 ) -> Solution:
     """Fit all observations together, to ``tolerance`` standard deviations from the optimum.
 
     ``damping`` is how hard shared parameters are held back at first, in units of their priors.
-    ``threads`` change nothing but the time it takes.  Raises NotConverged after ``most`` passes.
+    Raises NotConverged after ``most`` passes.
     """
-    normals = _normals(model, observations, mask, shared, states, not hold_shared, threads)
+    normals = _normals(model, observations, mask, shared, states, not hold_shared)
     best = _objective(model, normals, shared)
     for number in range(1, most + 1):
         factors = _factors(model, normals, observations, 0.0)
@@ -146,7 +146,7 @@ def solve(
             progress("fit", min(number / 8.0, 1.0))
         if size < tolerance:
             if hold_shared:
-                normals = _normals(model, observations, mask, shared, states, True, threads)
+                normals = _normals(model, observations, mask, shared, states, True)
                 factors = _factors(model, normals, observations, 0.0)
             return _solution(shared, states, normals, factors, number, best, hold_shared)
         while damping < 1e6:
@@ -155,7 +155,7 @@ def solve(
             short = _shortening(model, move)
             move, moves = short * move, short * moves
             trial = _normals(
-                model, observations, mask, shared + move, states + moves, not hold_shared, threads
+                model, observations, mask, shared + move, states + moves, not hold_shared
             )
             objective = _objective(model, trial, shared + move)
             if objective < best + 1e-4:
@@ -190,12 +190,11 @@ def _normals(
     shared: Floats,
     states: Floats,
     with_shared: bool,
-    threads: int = 2,
 ) -> list[Normal]:
-    def one(item: tuple[Observation, Floats]) -> Normal:
-        return normal(model, item[0], mask, shared, item[1], with_shared)
-
-    return in_threads(one, zip(observations, states, strict=True), threads)
+    return [
+        normal(model, seen, mask, shared, state, with_shared)
+        for seen, state in zip(observations, states, strict=True)
+    ]
 
 
 def normal(
@@ -362,6 +361,7 @@ def _solution(
     )  # fmt: skip
 
 
+@one_thread
 def counting_information(
     model: ForwardModel,
     observations: Sequence[Observation],

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lidepth.analysis._threads import one_thread
 from lidepth.analysis.calibrate import Calibrated
 from lidepth.analysis.electrochemistry.steps import find_steps
 from lidepth.analysis.fit import Observation, Progress, Solution, Tie, solve, state_prior
@@ -53,6 +54,7 @@ def lithium_per_uah(run: Run) -> float:
     return LI_ATOMS_PER_UAH / run.area_cm2 / 1e15
 
 
+@one_thread
 def invert(
     run: Run, calibrated: Calibrated, reduction: Reduction, *, earlier: Settled | None = None,
     progress: Progress | None = None,
@@ -86,6 +88,7 @@ def invert(
     )  # fmt: skip
 
 
+@one_thread
 def untie(
     run: Run, calibrated: Calibrated, reduction: Reduction, tied: Inversion, *,
     earlier: Settled | None = None,

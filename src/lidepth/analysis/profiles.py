@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lidepth.analysis._threads import one_thread
 from lidepth.analysis.fit import EMPTY, Observation
 from lidepth.analysis.forward import ANODE, CATHODE, HATS, ForwardModel
 from lidepth.analysis.invert import (
@@ -22,6 +23,7 @@ from lidepth.model.profile import DepthProfile
 Floats = NDArray[np.float64]
 
 
+@one_thread
 def depth_profiles(
     reduction: Reduction, inversion: Inversion, mask: NDArray[np.bool_], *, widen: float
 ) -> tuple[DepthProfile, ...]:

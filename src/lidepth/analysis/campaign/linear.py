@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lidepth.analysis._threads import in_threads
 from lidepth.analysis.calibrate import Calibrated
 from lidepth.analysis.campaign.anchoring import Anchoring
 from lidepth.analysis.campaign.cellstate import BACK, FLUX, CellModel
@@ -30,7 +29,6 @@ Floats = NDArray[np.float64]
 
 BARE = 1e-3  # counts added to every expected bin: one stray count must not be impossible
 _BACKGROUND = ("background", "back_length", "flat")
-_CHUNK = 64  # anchors held in memory at a time
 _AT_ONCE = 24  # spectra: what they say fits a cache
 
 
@@ -185,21 +183,14 @@ class Linearisation:
         order = np.argsort(number, kind="stable")
         limits = np.searchsorted(number[order], np.arange(rows.size + 1))
         before: Anchor | None = None
-        for i, anchor in enumerate(self._anchors(shared, states)):
+        for i, k in enumerate(rows.tolist()):
+            anchor = self.anchor(k, shared, states[i])
             if tell is not None:
                 tell(i / rows.size)
             between = order[limits[i] : limits[i + 1]]
             if between.size:
                 yield between, before or anchor, anchor
             before = anchor
-
-    def _anchors(self, shared: Floats, states: Floats) -> Iterator[Anchor]:
-        """All anchors in order, some ahead."""
-        for chunk in range(0, self._rows.size, _CHUNK):
-            part = range(chunk, min(chunk + _CHUNK, self._rows.size))
-            yield from in_threads(
-                lambda i: self.anchor(int(self._rows[i]), shared, states[i]), part
-            )
 
     def _told(
         self, rows: NDArray[np.int64], begin: Anchor, end: Anchor, cross: Floats, shared: Floats

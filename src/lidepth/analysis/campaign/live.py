@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from lidepth.analysis._threads import one_thread
 from lidepth.analysis.campaign.cellstate import BACK, FLUX, OFFSET, SILICON
 from lidepth.analysis.campaign.chain import Belief, Evidence, predict, shared_posterior, update
 from lidepth.analysis.campaign.linear import BARE, Spectra, free_beam, half_deviance
@@ -80,15 +80,15 @@ class LiveFilter:
         shared, _, _ = shared_posterior(self._belief)
         return np.asarray(self._belief.mean + self._belief.lever @ shared)
 
+    @one_thread
     def take(self, moments: Moments, spectra: Spectra) -> tuple[LivePoint, ...]:
         """Take in the spectra that came since the last call; all so far are given again."""
         first = self._taken
         steps = moves(self._cell, moments, self._wander, first=first)
-        with threadpool_limits(limits=1):  # small matrices: threads would only wait for each other
-            return tuple(
-                self._one(moments, spectra, first + number, predict(self._belief, step))
-                for number, step in enumerate(steps)
-            )
+        return tuple(
+            self._one(moments, spectra, first + number, predict(self._belief, step))
+            for number, step in enumerate(steps)
+        )
 
     def _one(self, moments: Moments, spectra: Spectra, k: int, expected: Belief) -> LivePoint:
         shared, _, _ = shared_posterior(expected)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.analysis import forward
+from lidepth.analysis._threads import one_thread
 from lidepth.analysis.calibrate import Calibrated
 from lidepth.analysis.campaign.anchoring import Anchoring, anchoring
 from lidepth.analysis.campaign.cellstate import (
@@ -124,6 +125,7 @@ def smooth(
     return settle(campaign, *starting_point(campaign, inversion), tell=tell)
 
 
+@one_thread
 def settle(
     campaign: Campaign, shared: Floats, states: Floats, *,
     tell: Callable[[float], None] | None = None,

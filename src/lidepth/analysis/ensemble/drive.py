@@ -17,8 +17,8 @@ from contextlib import closing, contextmanager
 from itertools import islice
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from lidepth.analysis._threads import one_thread, single
 from lidepth.analysis.ensemble.problem import Problem
 from lidepth.errors import NotConverged, WorkerLost
 from lidepth.model.ensemble import Kind, Member
@@ -38,6 +38,7 @@ def generator(seed: int, number: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
 
 
+@one_thread
 def make_members(
     problem: Problem, kind: Kind, seed: int, numbers: Sequence[int]
 ) -> tuple[Member, ...]:
@@ -45,9 +46,7 @@ def make_members(
 
     A member whose fit does not settle is returned with the reason.
     """
-    # One thread for the linear algebra: its sums then have one order on every machine.
-    with threadpool_limits(limits=1):
-        return tuple(_make(problem, kind, seed, number) for number in numbers)
+    return tuple(_make(problem, kind, seed, number) for number in numbers)
 
 
 def _make(problem: Problem, kind: Kind, seed: int, number: int) -> Member:
@@ -113,7 +112,7 @@ def _made(
             pending.add(executor.submit(make_members, problem, kind, seed, numbers))
 
     # Threads of this process share one limit: it is set once, around them all.
-    with threadpool_limits(limits=1):
+    with single():
         try:
             with _lost_workers():
                 give(AHEAD)

@@ -164,7 +164,7 @@ def _solved(
 ) -> Solution:  # fmt: skip
     return solve(
         model, seen, mask=mask, shared=start.shared, states=start.states, most=30,
-        damping=damping, tolerance=tolerance, threads=1,
+        damping=damping, tolerance=tolerance,
     )  # fmt: skip
 
 

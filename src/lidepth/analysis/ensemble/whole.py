@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from lidepth.analysis._threads import single
 from lidepth.analysis.ensemble.drive import Progress, draw_members
 from lidepth.analysis.ensemble.problem import Problem, predicted_covariance, states_problem
 from lidepth.analysis.ensemble.smoothed import campaign_problem
@@ -76,7 +76,7 @@ def prepare(
             f"no ensemble of the kind {kind} is made of the smoother", where=f"kind {kind}",
             expected="bootstrap", remedy="take the default method for the other kinds",
         )  # fmt: skip
-    with threadpool_limits(limits=1):
+    with single():
         reduction, calibrated, inversion = fit_run(run, source, ranges, progress=progress)
         if method == "smooth":
             smoothed, stated = campaign_problem(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lidepth.analysis._threads import one_thread
 from lidepth.analysis.account import account
 from lidepth.analysis.calibrate import Calibrated
 from lidepth.analysis.fit import Observation, Solution, inverse_of, normal
@@ -69,6 +70,7 @@ class FoundInterlayer:
     warnings: tuple[str, ...]
 
 
+@one_thread
 def find_interlayer(
     run: Run, reduction: Reduction, calibrated: Calibrated, inversion: Inversion, default: Ledger,
     *, widen: float, nested: bool = False,

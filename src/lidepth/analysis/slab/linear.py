@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lidepth.analysis._threads import in_threads
+from lidepth.analysis._threads import one_thread
 from lidepth.analysis.fit import EMPTY, Observation, inverse_of
 from lidepth.analysis.forward import HATS
 from lidepth.analysis.sensitivity import Sensitivity
@@ -84,16 +84,16 @@ def _woodbury(information: Floats, covariance: Floats) -> Floats:
     return np.asarray(np.linalg.solve(np.eye(size) + covariance @ information, covariance))
 
 
+@one_thread
 def quadratics(
     slab: SlabModel, observations: Sequence[Observation], mask: NDArray[np.bool_], shared: Floats,
     states: Sequence[Floats],
 ) -> list[Quadratic]:  # fmt: skip
-    """Expand every state's log likelihood, two states at a time."""
-
-    def one(item: tuple[Observation, Floats]) -> Quadratic:
-        return quadratic(slab, item[0], mask, shared, item[1])
-
-    return in_threads(one, zip(observations, states, strict=True))
+    """Expand every state's log likelihood."""
+    return [
+        quadratic(slab, seen, mask, shared, state)
+        for seen, state in zip(observations, states, strict=True)
+    ]
 
 
 def quadratic(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from lidepth.analysis._threads import in_threads
+from lidepth.analysis._threads import one_thread
 from lidepth.analysis.fit import Normal, Observation, normal
 from lidepth.analysis.slab.model import LNREACH, SlabModel
 
@@ -32,16 +32,16 @@ class Settled:
     passes: int
 
 
+@one_thread
 def settle_all(
     slab: SlabModel, observations: Sequence[Observation], mask: NDArray[np.bool_], shared: Floats,
     starts: Floats,
 ) -> list[Settled]:  # fmt: skip
-    """Settle every state, two at a time."""
-
-    def one(item: tuple[Observation, Floats]) -> Settled:
-        return settle(slab, item[0], mask, shared, item[1])
-
-    return in_threads(one, zip(observations, starts, strict=True))
+    """Settle every state."""
+    return [
+        settle(slab, seen, mask, shared, start)
+        for seen, start in zip(observations, starts, strict=True)
+    ]
 
 
 def settle(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lidepth.analysis._threads import one_thread
 from lidepth.analysis.campaign.cellstate import HATS, SILICON, CellModel
 from lidepth.analysis.campaign.chain import (
     Belief,
@@ -185,6 +186,7 @@ def held(belief: Belief) -> Belief:
     return replace(belief, precision=precision)
 
 
+@one_thread
 def growth_odds(
     problem: Problem, cycles: NDArray[np.int64], tell: Tell | None = None
 ) -> GrowthOdds:

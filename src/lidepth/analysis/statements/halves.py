@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lidepth.analysis._threads import one_thread
 from lidepth.analysis.campaign.cellstate import HATS, SILICON, CellModel
 from lidepth.analysis.campaign.chain import Track, filter_chain, smooth_chain
 from lidepth.analysis.statements.growth import Problem, chain_of, increment_covariance
@@ -26,6 +27,7 @@ TOP_NM = 200.0
 _WIDER = 2.0  # than one cycle's growth: an error of 1 uAh is then pulled to nothing by a twentieth
 
 
+@one_thread
 def phase_growth(
     problem: Problem, cell: CellModel, clock: Clock, steps: Sequence[Step]
 ) -> tuple[PhaseGrowth, Floats]:
