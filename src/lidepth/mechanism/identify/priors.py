@@ -18,8 +18,8 @@ Floats = NDArray[np.float64]
 class Prior:
     """Widths of all priors; see docs/physics/identify.md.
 
-    ``growth_share`` (median of lithium bound at the end over the first charge, were there no
-    limits) with ``growth_spread`` in its logarithm.  ``kappa_low`` to ``kappa_high``: evenly in the
+    Lithium bound at the end, were there no limits: ``growth_low`` to ``growth_high`` of the first
+    charge, evenly in the logarithm.  ``kappa_low`` to ``kappa_high``: evenly in the
     logarithm, and never so small that more than ``most_film`` of the film has moved; or, with
     ``kappa`` given, log-normal about it with ``kappa_spread``.  Films by ``silicon_rel`` and
     ``cathode_rel``; resistance by ``resistance_spread``; what resistance gains (relative) and
@@ -28,8 +28,8 @@ class Prior:
     electrolyte's.  ``potential_v`` how far off the open-circuit potentials are, along composition.
     """
 
-    growth_share: float = 0.25
-    growth_spread: float = 0.7
+    growth_low: float = 0.02
+    growth_high: float = 0.6
     kappa_low: float = 1.0
     kappa_high: float = 8.0
     most_film: float = 0.6
@@ -89,14 +89,16 @@ def names_of(shape_numbers: int | None) -> tuple[str, ...]:
 
 def numbers(z: Floats, prior: Prior, first_uah_cm2: float, film_uah_cm2: float) -> Numbers:
     """Physical numbers of z, (draws, p)."""
+    from scipy.special import ndtr
+
     grows = z.shape[1] > len(COMMON)
     none = np.zeros(z.shape[0])
     at = len(COMMON)
     growth = none
     kappa = np.ones(z.shape[0])
     if grows:
-        size = prior.growth_share * first_uah_cm2
-        growth = size * np.exp(prior.growth_spread * z[:, at])
+        wide = np.log(prior.growth_high / prior.growth_low)
+        growth = prior.growth_low * first_uah_cm2 * np.exp(wide * ndtr(z[:, at]))
         kappa = _kappa(z[:, at + 1], growth, prior, film_uah_cm2)
     return Numbers(
         silicon_film=np.exp(prior.silicon_rel * z[:, 0]),

@@ -1,0 +1,224 @@
+"""Identification on truths that nobody chose: drawn, run by the stepped cell, and identified.
+
+    python benchmarks/identify_study.py study.jsonl          # what is left of the fifty
+    python benchmarks/identify_study.py study.jsonl --report
+
+The seeds were fixed before anything was scored.  The truth is the cell of lidepth.mechanism.cell,
+which steps diffusion and voltages; the identification uses closed forms and knows neither the
+cell's potentials (off by what the prior says) nor its true films.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lidepth.errors import LidepthError
+from lidepth.mechanism.cell import Cell
+from lidepth.mechanism.history import CellHistory, run_protocol
+from lidepth.mechanism.identify.cells import cell_of
+from lidepth.mechanism.identify.clocks import DRIVES, Cycler, Drive
+from lidepth.mechanism.identify.forward import REACH_X, REACH_Y
+from lidepth.mechanism.identify.laws import SHAPES, Shape
+from lidepth.mechanism.identify.observed import Observed, SiliconSeen, curve_points
+from lidepth.mechanism.identify.priors import Prior, names_of, numbers
+from lidepth.mechanism.ocv import LICOO2, SILICON, OpenCircuit
+from lidepth.mechanism.parameters import CellParameters
+from lidepth.mechanism.protocol import HOUR_S, Phase, Protocol, cycle
+
+Floats = NDArray[np.float64]
+SEEDS = range(7000, 7050)
+TRIAL_SEEDS = range(100, 150)  # with which the code was made; never scored
+NONE_SHARE = 1.0 / 7.0
+VOLT_NOISE = 5e-4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Case:
+    """One drawn truth and what was seen of it."""
+
+    seed: int
+    law: str
+    phase: str
+    z: Floats
+    kappa: float
+    history: CellHistory
+    seen: Observed
+    parameters: CellParameters
+
+
+def drawn(seed: int) -> Case:
+    """The case of a seed; draws that no cell can follow are drawn again."""
+    rng = np.random.default_rng([seed, 2026])
+    for _ in range(200):
+        try:
+            return _drawn(seed, rng)
+        except LidepthError:
+            continue
+    raise RuntimeError("no cell could be run")
+
+
+def _drawn(seed: int, rng: np.random.Generator) -> Case:
+    protocol = _protocol(rng)
+    prior = Prior()
+    drive: Drive | None = None if rng.random() < NONE_SHARE else cast("Drive", str(rng.choice(DRIVES)))
+    shape: Shape | None = SHAPES[int(rng.integers(len(SHAPES)))] if drive else None
+    made_s = -504.0 * HOUR_S if rng.random() < 0.7 else -10.0 * HOUR_S
+    films = CellParameters()
+    z = rng.standard_normal((1, len(names_of(shape.numbers if shape else None))))
+    ends = _ends(protocol, drive, made_s)
+    n = numbers(z, prior, ends["first"], films.silicon_uah_cm2)
+    off = replace(
+        films, cathode_potential=_off(LICOO2, rng, prior, REACH_X, 0.4),
+        anode_potential=_off(SILICON, rng, prior, REACH_Y, 0.4, gap=0.2),
+    )  # fmt: skip
+    true = cell_of(
+        off, n, 0, shape=shape, drive=drive, clock_end=ends["clock"], charged_end=ends["charged"]
+    )
+    storage = Phase(kind="rest", cycle=0, current_ua=0.0, longest_s=-made_s)
+    history = run_protocol(Cell(true), Protocol(phases=(storage, *protocol.phases)))
+    capacity = history.capacity_uah()
+    if capacity.min() < 0.2 * capacity[0]:  # nobody goes on with a dead cell
+        raise LidepthError("dead")
+    seen = _seen(rng, history, films, n, made_s)
+    return Case(
+        seed=seed, law=shape.name if shape else "none", phase=drive or "none", z=z[0],
+        kappa=float(n.kappa[0]) if shape else np.nan, history=history, seen=seen, parameters=true,
+    )
+
+
+def _protocol(rng: np.random.Generator) -> Protocol:
+    """6 to 60 cycles, one current or two, one hour of rest, a long one early, sometimes late."""
+    count = int(np.round(np.exp(rng.uniform(np.log(6), np.log(60)))))
+    first = float(rng.choice([10.0, 20.0]))
+    then = float(rng.choice([10.0, 20.0]))
+    change = int(rng.integers(2, count + 1))
+    rests = {1: 21.0}
+    if rng.random() < 0.5:
+        rests[int(rng.integers(2, count + 1))] = 21.0
+    return Protocol.of(
+        cycle(
+            k, first if k < change else then, charged_rest_s=rests.get(k, 1.0) * HOUR_S,
+            rest_s=HOUR_S,
+        )
+        for k in range(1, count + 1)
+    )
+
+
+def _ends(protocol: Protocol, drive: Drive | None, made_s: float) -> dict[str, float]:
+    """Clock and charge at the end of a cell that loses nothing: what sizes are expressed in."""
+    from lidepth.mechanism.growth import InterlayerDiffusion
+
+    films = CellParameters(growth=InterlayerDiffusion(phase="none"))
+    history = run_protocol(Cell(films), protocol)
+    cycler = Cycler(_bare(history, films, made_s))
+    return {
+        "first": cycler.first_charge_uah / films.area_cm2,
+        "clock": float(cycler.clock(drive)[-1]) if drive else 1.0,
+        "charged": float(cycler.charged[-1]),
+    }
+
+
+def _bare(history: CellHistory, films: CellParameters, made_s: float) -> Observed:
+    time_s, current, _ = _log(history)
+    ones = np.ones(2)
+    return Observed(
+        films=films, time_s=time_s, current_ua=current, row_s=ones, row_cycle=np.array([1, 2]),
+        row_charged=np.array([True, False]), electrolyte_uah=ones, covariance=np.eye(2),
+        anode_uah=ones, point_s=np.zeros(0), point_v=np.zeros(0), made_s=made_s,
+    )  # fmt: skip
+
+
+def _log(history: CellHistory) -> tuple[Floats, Floats, Floats]:
+    """Rows as a cycler has them: a current holds from its row until the next.
+
+    The rows of the stepped cell carry the current of the step that ends there.
+    """
+    time_s, current, volts = history.time_s, history.current_ua, history.voltage_v
+    follows = np.append(current[1:], 0.0)
+    return np.asarray(time_s), np.asarray(follows), np.asarray(volts)
+
+
+def _off(
+    curve: OpenCircuit, rng: np.random.Generator, prior: Prior, reach: float, share: float,
+    *, gap: float = 0.0,
+) -> OpenCircuit:  # fmt: skip
+    """A potential that is off as the prior says, smoothly along composition."""
+    at = np.linspace(curve.composition[0], curve.composition[-1], 60)
+    same = np.exp(-0.5 * ((at[:, None] - at) / reach) ** 2) + 1e-9 * np.eye(at.size)
+    root = np.linalg.cholesky(same)
+    moved = curve.at(at) + prior.potential_v * np.sqrt(share) * (root @ rng.standard_normal(60))
+    sign = np.sign(curve.potential_v[-1] - curve.potential_v[0])
+    least = 1e-4 * np.arange(60)  # a plateau keeps a slope, however small
+    moved = sign * (np.maximum.accumulate(sign * moved - least) + least)
+    half = curve.gap_at(at)
+    if gap:
+        half = half + prior.potential_v * np.sqrt(gap) * (root @ rng.standard_normal(60))
+    return OpenCircuit(composition=at, potential_v=moved, half_gap_v=np.maximum(half, 0.0))
+
+
+def _seen(
+    rng: np.random.Generator, history: CellHistory, films: CellParameters, n: Any, made_s: float
+) -> Observed:
+    time_s, current, volts = _log(history)
+    start = float(history.states[1].time_s)  # the end of storage is when the spectra begin
+    rows = _rows(history)
+    qe = np.interp(rows[0], history.time_s, history.qe_uah)
+    qa = np.interp(rows[0], history.time_s, history.qa_uah)
+    silicon = np.interp(rows[0], history.time_s, history.silicon_uah)
+    covariance = _covariance(rng, qe.size, qe, qa)
+    told = qe + n.leak[0] * qa
+    told = told + np.linalg.cholesky(covariance + 1e-9 * np.eye(qe.size)) @ rng.standard_normal(
+        qe.size
+    )
+    current = np.where(current > 0, current * (1.0 + n.lost_charge[0]), current)
+    # A cycler's row is 2 min apart here and at every reversal; thinning changes no integral.
+    point_s, point_v = curve_points(time_s - start, current, volts)
+    point_v = point_v + VOLT_NOISE * rng.standard_normal(point_v.size)
+    return Observed(
+        films=films, time_s=time_s - start, current_ua=current, row_s=rows[0] - start,
+        row_cycle=rows[1].astype(np.int64), row_charged=rows[2] > 0, electrolyte_uah=told,
+        covariance=covariance, anode_uah=qa, point_s=point_s, point_v=point_v,
+        made_s=made_s, silicon=_silicon(rng, rows[0] - start, silicon, films),
+    )  # fmt: skip
+
+
+def _rows(history: CellHistory) -> Floats:
+    """Middles of the rests: time, cycle, whether charged; (3, rows)."""
+    found = []
+    phases, end = history.protocol.phases, history.end_s
+    for k, phase in enumerate(phases):
+        if phase.kind == "rest" and phase.cycle > 0:
+            middle = end[k] - min(phase.longest_s, HOUR_S) / 2.0
+            found.append((middle, phase.cycle, phases[k - 1].kind == "charge"))
+    return np.array(found, dtype=np.float64).T
+
+
+def _covariance(rng: np.random.Generator, n: int, qe: Floats, qa: Floats) -> Floats:
+    """Counting 0.5 to 1.5 uAh a row; a scale of 1.5 % and an offset of 0.4 uAh common to all."""
+    own = float(rng.uniform(0.5, 1.5))
+    return np.asarray(own**2 * np.eye(n) + np.outer(0.015 * qe, 0.015 * qe) + 0.4**2)
+
+
+def _silicon(
+    rng: np.random.Generator, row_s: Floats, true: Floats, films: CellParameters
+) -> SiliconSeen:
+    """Moved silicon by stopping, mean over the run; in half of the cases XPS at the end, too."""
+    film = films.silicon_uah_cm2 * films.area_cm2
+    std = film * float(rng.uniform(0.05, 0.09))
+    when, value, var = [float(row_s[-1])], [true[-1]], [std**2]
+    if rng.random() < 0.5:
+        when.append(float(row_s[-1]))
+        value.append(true[-1])
+        var.append((0.2 * true[-1] + 0.02 * film) ** 2)
+    noise = np.sqrt(var) * rng.standard_normal(len(var))
+    return SiliconSeen(
+        time_s=np.array(when), value_uah=np.array(value) + noise, covariance=np.diag(var)
+    )
