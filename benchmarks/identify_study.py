@@ -154,10 +154,13 @@ def _off(
     at = np.linspace(curve.composition[0], curve.composition[-1], 60)
     same = np.exp(-0.5 * ((at[:, None] - at) / reach) ** 2) + 1e-9 * np.eye(at.size)
     root = np.linalg.cholesky(same)
-    moved = curve.at(at) + prior.potential_v * np.sqrt(share) * (root @ rng.standard_normal(60))
     sign = np.sign(curve.potential_v[-1] - curve.potential_v[0])
-    least = 1e-4 * np.arange(60)  # a plateau keeps a slope, however small
-    moved = sign * (np.maximum.accumulate(sign * moved - least) + least)
+    for _ in range(1000):  # a potential that turned back would be no equilibrium
+        moved = curve.at(at) + prior.potential_v * np.sqrt(share) * (root @ rng.standard_normal(60))
+        if np.all(np.diff(sign * moved) > 0):
+            break
+    else:
+        raise LidepthError("no potential that only rises")
     half = curve.gap_at(at)
     if gap:
         half = half + prior.potential_v * np.sqrt(gap) * (root @ rng.standard_normal(60))

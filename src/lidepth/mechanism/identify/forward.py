@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.mechanism import _setup as at
-from lidepth.mechanism.identify.clocks import CURRENTS, Cycler, Drive
+from lidepth.mechanism.identify.clocks import Cycler, Drive
 from lidepth.mechanism.identify.laws import Shape
 from lidepth.mechanism.identify.observed import Observed
 from lidepth.mechanism.identify.priors import Numbers, Prior, numbers
@@ -24,17 +24,26 @@ NM2_H = 3.6e17  # of a diffusivity in cm2/s
 SETTLED_V = 2e-3  # what the quasi-steady film misses, and a voltmeter
 REACH_X, REACH_Y = 0.2, 0.8  # along which an error of a potential stays the same
 _FLOOR_UAH = 0.03  # of a ledger row: a state is no moment, and the closed form no cell
-_EMPTY_Y = 0.35  # below it diffusion brings no lithium to the film's surface: none is at hand
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Places:
-    """Where a set of times lies: clock at which lithium was last at hand, charge, clock itself."""
+    """Where a set of times lies: share of the clock, net charge, charge passed on charging."""
 
-    bound_u: Floats
-    clock_u: Floats
+    u: Floats
     charge: Floats
     charged: Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Near:
+    """Where the points of the curves about lie: x and y, (points,) each.
+
+    Errors of the potentials are alike where compositions are, so their covariance needs to know.
+    """
+
+    x: Floats
+    y: Floats
 
 
 class Forward:
@@ -52,7 +61,6 @@ class Forward:
         clock = np.zeros(seen.time_s.size) if drive is None else cycler.clock(drive)
         self.end = float(clock[-1]) if clock[-1] > 0.0 else 1.0
         self._u = clock / self.end
-        self._at_hand = common.at_hand(drive, self._u)
         self.rows = self._places(seen.row_s)
         self.points = self._places(seen.point_s)
         self.silicon = self._places(seen.silicon.time_s)
@@ -66,8 +74,7 @@ class Forward:
     def _places(self, time_s: Floats) -> Places:
         seen, cycler = self.common.seen, self.common.cycler
         return Places(
-            bound_u=np.interp(time_s, seen.time_s, self._at_hand),
-            clock_u=np.interp(time_s, seen.time_s, self._u),
+            u=np.interp(time_s, seen.time_s, self._u),
             charge=cycler.net_at(time_s), charged=cycler.charged_at(time_s),
         )  # fmt: skip
 
@@ -87,15 +94,22 @@ class Forward:
 
     def bound(self, n: Numbers, places: Places, available: Floats) -> Floats:
         """Lithium bound in the electrolyte, uAh/cm2: never more than was there to bind."""
-        wanted = n.kappa[:, None] * self.grown(n, places.bound_u)
+        wanted = n.kappa[:, None] * self.grown(n, places.u)
         return np.asarray(np.minimum(wanted, available[None, :]))
 
     def voltage(self, n: Numbers) -> Floats:
         """Voltage at the points of the curves, (draws, points)."""
         return self.common.voltage(
             n, self.points, self.bound(n, self.points, self.common.point_most),
-            self.grown(n, self.points.clock_u),
+            self.grown(n, self.points.u),
         )  # fmt: skip
+
+    def near(self, z: Floats) -> Near:
+        """Compositions at the points by one z, (p,)."""
+        n = self.numbers(z[None, :])
+        bound = self.bound(n, self.points, self.common.point_most)
+        x, y, _ = self.common.compositions(n, self.points, bound, self.grown(n, self.points.u))
+        return Near(x=x[0], y=y[0])
 
     def ledger(self, n: Numbers) -> Floats:
         """What the ledger's electrolyte column should say, uAh, (draws, rows)."""
@@ -109,7 +123,7 @@ class Forward:
         if c.seen.point_s.size:
             parts.append((c.seen.point_v - self.voltage(n)) @ c.white_points)
         if c.seen.silicon.time_s.size:
-            moved = self.grown(n, self.silicon.clock_u) * c.seen.films.area_cm2
+            moved = self.grown(n, self.silicon.u) * c.seen.films.area_cm2
             parts.append((c.seen.silicon.value_uah - moved) @ c.white_silicon)
         return np.nan_to_num(np.concatenate(parts, axis=1), nan=1e3, posinf=1e3, neginf=-1e3)
 
@@ -117,8 +131,8 @@ class Forward:
 class Common:
     """What all hypotheses share: integrals of the current, whitening, tables of potentials."""
 
-    def __init__(self, seen: Observed, prior: Prior) -> None:
-        self.seen, self.prior = seen, prior
+    def __init__(self, seen: Observed, prior: Prior, near: Near | None = None) -> None:
+        self.seen, self.prior, self.near = seen, prior, near
         self.cycler = Cycler(seen)
         films = seen.films
         self.film, self.cathode = films.silicon_uah_cm2, films.cathode_uah_cm2
@@ -136,44 +150,24 @@ class Common:
         highest = np.maximum.accumulate(self.cycler.net)
         return np.maximum(np.interp(time_s, self.seen.time_s, highest), 0.0)
 
-    @cached_property
-    def near_y(self) -> Floats:
-        """Rough composition of the film along the log, from charge and ledger alone, (t,)."""
-        return (self.cycler.net - self._rough(self.seen.time_s)) / self.film
-
-    def _rough(self, time_s: Floats) -> Floats:
-        """The ledger's bound lithium at any time, uAh/cm2, by a root of the charge passed."""
-        seen, q = self.seen, self.cycler.charged
+    def _first_guess(self) -> Near:
+        """Compositions from charge, and a root of the charge passed through the ledger."""
+        seen = self.seen
         rows = np.sqrt(self.cycler.charged_at(seen.row_s))
-        weight = 1.0 / (np.diag(seen.covariance) + 1e-6)
-        slope = float((weight * rows) @ seen.electrolyte_uah / ((weight * rows) @ rows))
-        total = max(slope, 0.0) * np.sqrt(np.interp(time_s, seen.time_s, q))
-        return np.asarray(total / seen.films.area_cm2)
-
-    def at_hand(self, drive: Drive | None, u: Floats) -> Floats:
-        """The clock when lithium was last at hand; itself where the drive brings its own."""
-        if drive is None or drive in ("charge", "cycle"):
-            return u
-        flows = self.cycler.current > 0.0
-        there = flows | (self.near_y > _EMPTY_Y)
-        last = np.maximum.accumulate(np.where(there, u, 0.0))
-        return np.asarray(last)
+        weight = rows / (np.diag(seen.covariance) + 1e-6)
+        slope = max(float(weight @ seen.electrolyte_uah / (weight @ rows)), 0.0)
+        charge, passed = self.cycler.net_at(seen.point_s), self.cycler.charged_at(seen.point_s)
+        bound = slope * np.sqrt(passed) / seen.films.area_cm2
+        return Near(x=charge / self.cathode, y=(charge - bound) / self.film)
 
     def voltage(self, n: Numbers, places: Places, bound: Floats, moved: Floats) -> Floats:
         """Voltage of the points for draws of numbers."""
         films = self.seen.films
         current = self.point_current[None, :]
-        lost = n.lost_charge[:, None] * places.charged[None, :]
-        charge = places.charge[None, :] - lost
-        end = float(self.cycler.charged[-1])
-        rate = -np.log1p(-n.cathode_loss) / end
-        active = np.exp(-rate[:, None] * places.charged[None, :])
-        cathode = self.cathode * n.cathode_film[:, None]
-        x = (charge / cathode - (1.0 - active) * self.point_mean_x[None, :]) / active
-        left = self.film * n.silicon_film[:, None] - moved
-        y = (charge - bound) / left + current / left * self._settling * (left / self.film) ** 2
+        x, y, left = self.compositions(n, places, bound, moved)
         side = self.point_side[None, :]
-        passed = self.point_passed[None, :] / (self.film * films.hysteresis_memory)
+        passed = self.point_passed[None, :] / (left * films.hysteresis_memory)
+        end = float(self.cycler.charged[-1])
         turn = side * (1.0 - 2.0 * np.exp(-passed))
         anode = np.interp(y, self._y, self._anode_v) - turn * np.interp(y, self._y, self._gap_v)
         gain = n.resistance_gain[:, None] * places.charged[None, :] / end
@@ -181,6 +175,21 @@ class Common:
         return np.asarray(
             np.interp(x, self._x, self._cathode_v) - anode + current * ohm + self._kinetic
         )
+
+    def compositions(
+        self, n: Numbers, places: Places, bound: Floats, moved: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        """x of the living cathode, y of the film's surface, silicon left; (draws, points) each."""
+        end, current = float(self.cycler.charged[-1]), self.point_current[None, :]
+        lost = n.lost_charge[:, None] * places.charged[None, :]
+        charge = places.charge[None, :] - lost
+        rate = -np.log1p(-np.minimum(n.cathode_loss, 0.9)) / end
+        active = np.exp(-rate[:, None] * places.charged[None, :])
+        cathode = self.cathode * n.cathode_film[:, None]
+        x = (charge / cathode - (1.0 - active) * self.point_mean_x[None, :]) / active
+        left = self.film * n.silicon_film[:, None] - moved
+        y = (charge - bound) / left + current / left * self._settling * (left / self.film) ** 2
+        return np.asarray(x), np.asarray(y), np.asarray(left)
 
     @cached_property
     def _settling(self) -> float:
@@ -235,10 +244,8 @@ class Common:
     @cached_property
     def white_points(self) -> Floats:
         """The same for voltages: potentials that are off along composition, and noise."""
-        points = self.seen.point_s
-        x = self.cycler.net_at(points) / self.cathode
-        y = np.interp(points, self.seen.time_s, self.near_y)
-        return whitening(potential_covariance(x, y, self.point_side, self.prior.potential_v))
+        near = self.near or self._first_guess()
+        return whitening(potential_covariance(near.x, near.y, self.point_side, self.prior.potential_v))
 
 
 def potential_covariance(x: Floats, y: Floats, side: Floats, off_v: float) -> Floats:
@@ -246,10 +253,15 @@ def potential_covariance(x: Floats, y: Floats, side: Floats, off_v: float) -> Fl
 
     The three share the variance ``off_v``^2: two fifths each for the electrodes, one for the gap.
     """
-    same_x = np.exp(-0.5 * ((x[:, None] - x) / REACH_X) ** 2)
-    same_y = np.exp(-0.5 * ((y[:, None] - y) / REACH_Y) ** 2)
+    same_x, same_y = _alike(x, REACH_X), _alike(y, REACH_Y)
     parts = 0.4 * same_x + 0.4 * same_y + 0.2 * side[:, None] * side * same_y
     return np.asarray(off_v**2 * parts + SETTLED_V**2 * np.eye(x.size))
+
+
+def _alike(at: Floats, reach: float) -> Floats:
+    """Correlation over a distance: Matern 3/2, which allows a kink where a plateau ends."""
+    away = np.sqrt(3.0) * np.abs(at[:, None] - at) / reach
+    return np.asarray((1.0 + away) * np.exp(-away))
 
 
 def whitening(covariance: Floats) -> Floats:
@@ -258,7 +270,3 @@ def whitening(covariance: Floats) -> Floats:
     good = values > 1e-12 * max(float(values[-1]), 1e-300)
     return np.asarray(vectors[:, good] / np.sqrt(values[good]))
 
-
-def brings_its_own(drive: Drive | None) -> bool:
-    """Whether the clock runs only where lithium flows."""
-    return drive in CURRENTS
