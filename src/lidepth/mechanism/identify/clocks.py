@@ -49,6 +49,16 @@ class Cycler:
         return self._sum(np.maximum(self.current, 0.0))
 
     @cached_property
+    def charged_end(self) -> float:
+        """Charge passed on charging by the end of the campaign."""
+        return float(self._at(self.charged, np.array([self.seen.end_s]))[0])
+
+    def clock_end(self, drive: Drive) -> float:
+        """The clock at the end of the campaign; 1 where it never ran."""
+        end = float(self._at(self.clock(drive), np.array([self.seen.end_s]))[0])
+        return end if end > 0.0 else 1.0
+
+    @cached_property
     def first_charge_uah(self) -> float:
         """Net charge before the first discharge, whole cell."""
         back = np.flatnonzero(self.current < 0.0)

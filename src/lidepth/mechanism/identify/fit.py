@@ -21,6 +21,8 @@ ROUNDS = 30
 STEP = 1e-3
 FREEDOM = 6.0  # of the Student t: tails heavier than a posterior's, moments that exist
 BATCH = 400
+ENOUGH = 150.0  # effective draws with which a round is the last
+LEAST_ROUNDS, MOST_ROUNDS = 4, 14
 FARTHEST = 6.0  # z beyond which no prior says anything
 
 
@@ -114,7 +116,7 @@ def _top(z: Floats, r: Floats, slope: Floats) -> Top:
     )  # fmt: skip
 
 
-def sample(residuals: Residuals, top: Top, rng: np.random.Generator, rounds: int = 4) -> Posterior:
+def sample(residuals: Residuals, top: Top, rng: np.random.Generator) -> Posterior:
     """Adaptive importance sampling: every round draws from what the rounds before it found."""
     from scipy.special import gammaln
 
@@ -126,7 +128,7 @@ def sample(residuals: Residuals, top: Top, rng: np.random.Generator, rounds: int
     const = gammaln(0.5 * (FREEDOM + p)) - gammaln(0.5 * FREEDOM) - 0.5 * p * np.log(
         FREEDOM * np.pi
     )
-    for _ in range(rounds):
+    for round_number in range(1, MOST_ROUNDS + 1):
         root = np.linalg.cholesky(spread + 1e-12 * np.eye(p))
         proposals.append((centre, root))
         heavy = np.sqrt(FREEDOM / rng.chisquare(FREEDOM, BATCH))[:, None]
@@ -137,6 +139,8 @@ def sample(residuals: Residuals, top: Top, rng: np.random.Generator, rounds: int
         every, log_w = _weights(drawn, costs, proposals, const)
         w = np.exp(log_w - log_w.max())
         w /= w.sum()
+        if round_number >= LEAST_ROUNDS and 1.0 / float(w @ w) > ENOUGH:
+            break
         # Cut the largest weights for the next proposal only, so that one draw cannot be all of it.
         tame = np.minimum(w, 20.0 / w.size)
         tame /= tame.sum()

@@ -59,7 +59,7 @@ class Forward:
         self.shape, self.drive = shape, drive
         seen, cycler = common.seen, common.cycler
         clock = np.zeros(seen.time_s.size) if drive is None else cycler.clock(drive)
-        self.end = float(clock[-1]) if clock[-1] > 0.0 else 1.0
+        self.end = 1.0 if drive is None else cycler.clock_end(drive)
         self._u = clock / self.end
         self.rows = self._places(seen.row_s)
         self.points = self._places(seen.point_s)
@@ -117,6 +117,17 @@ class Forward:
         bound = self.bound(n, self.rows, self.common.row_most) * seen.films.area_cm2
         return np.asarray(bound + n.leak[:, None] * seen.anode_uah[None, :])
 
+    def groups(self) -> dict[str, slice]:
+        """Which residuals come from which data."""
+        c = self.common
+        sizes = {"ledger": c.white_rows.shape[1]}
+        if c.seen.point_s.size:
+            sizes["voltage curves"] = c.white_points.shape[1]
+        if c.seen.silicon.time_s.size:
+            sizes["silicon"] = c.white_silicon.shape[1]
+        ends = np.cumsum([0, *sizes.values()]).tolist()
+        return {name: slice(ends[k], ends[k + 1]) for k, name in enumerate(sizes)}
+
     def __call__(self, z: Floats) -> Floats:
         n, c = self.numbers(z), self.common
         parts = [(c.seen.electrolyte_uah - self.ledger(n)) @ c.white_rows]
@@ -161,35 +172,54 @@ class Common:
         return Near(x=charge / self.cathode, y=(charge - bound) / self.film)
 
     def voltage(self, n: Numbers, places: Places, bound: Floats, moved: Floats) -> Floats:
-        """Voltage of the points for draws of numbers."""
-        films = self.seen.films
-        current = self.point_current[None, :]
+        """Voltage of the points for draws of numbers, (draws, points)."""
         x, y, left = self.compositions(n, places, bound, moved)
-        side = self.point_side[None, :]
-        passed = self.point_passed[None, :] / (left * films.hysteresis_memory)
-        end = float(self.cycler.charged[-1])
-        turn = side * (1.0 - 2.0 * np.exp(-passed))
-        anode = np.interp(y, self._y, self._anode_v) - turn * np.interp(y, self._y, self._gap_v)
-        gain = n.resistance_gain[:, None] * places.charged[None, :] / end
-        ohm = films.resistance_ohm_cm2 * 1e-6 * n.resistance[:, None] * (1.0 + gain)
-        return np.asarray(
-            np.interp(x, self._x, self._cathode_v) - anode + current * ohm + self._kinetic
+        return self._potential(n, x, y, left, slice(None))
+
+    def voltage_of(
+        self, n: Numbers, k: int, charge: Floats, bound: Floats, moved: Floats
+    ) -> Floats:
+        """Voltage of point ``k`` had another net charge passed, (draws,) each, uAh/cm2."""
+        place = slice(k, k + 1)
+        x, y, left = self._compositions(
+            n, charge[:, None], self._passed[place], bound[:, None], moved[:, None], place
         )
+        return self._potential(n, x, y, left, place)[:, 0]
 
     def compositions(
         self, n: Numbers, places: Places, bound: Floats, moved: Floats
     ) -> tuple[Floats, Floats, Floats]:
         """x of the living cathode, y of the film's surface, silicon left; (draws, points) each."""
-        end, current = float(self.cycler.charged[-1]), self.point_current[None, :]
         lost = n.lost_charge[:, None] * places.charged[None, :]
         charge = places.charge[None, :] - lost
-        rate = -np.log1p(-np.minimum(n.cathode_loss, 0.9)) / end
-        active = np.exp(-rate[:, None] * places.charged[None, :])
+        return self._compositions(n, charge, places.charged, bound, moved, slice(None))
+
+    def _compositions(
+        self, n: Numbers, charge: Floats, passed: Floats, bound: Floats, moved: Floats, at: slice
+    ) -> tuple[Floats, Floats, Floats]:
+        rate = -np.log1p(-np.minimum(n.cathode_loss, 0.9)) / self.cycler.charged_end
+        active = np.exp(-rate[:, None] * passed[None, :])
         cathode = self.cathode * n.cathode_film[:, None]
-        x = (charge / cathode - (1.0 - active) * self.point_mean_x[None, :]) / active
+        x = (charge / cathode - (1.0 - active) * self.point_mean_x[None, at]) / active
         left = self.film * n.silicon_film[:, None] - moved
-        y = (charge - bound) / left + current / left * self._settling * (left / self.film) ** 2
+        settle = self._settling * left / self.film**2
+        y = (charge - bound) / left + self.point_current[None, at] * settle
         return np.asarray(x), np.asarray(y), np.asarray(left)
+
+    def _potential(self, n: Numbers, x: Floats, y: Floats, left: Floats, at: slice) -> Floats:
+        films, current = self.seen.films, self.point_current[None, at]
+        passed = self.point_passed[None, at] / (left * films.hysteresis_memory)
+        turn = self.point_side[None, at] * (1.0 - 2.0 * np.exp(-passed))
+        anode = np.interp(y, self._y, self._anode_v) - turn * np.interp(y, self._y, self._gap_v)
+        gain = n.resistance_gain[:, None] * self._passed[None, at] / self.cycler.charged_end
+        ohm = films.resistance_ohm_cm2 * 1e-6 * n.resistance[:, None] * (1.0 + gain)
+        cathode = np.interp(x, self._x, self._cathode_v)
+        return np.asarray(cathode - anode + current * ohm + self._kinetic[None, at])
+
+    @cached_property
+    def _passed(self) -> Floats:
+        """Charge passed on charging up to the points."""
+        return self.cycler.charged_at(self.seen.point_s)
 
     @cached_property
     def _settling(self) -> float:

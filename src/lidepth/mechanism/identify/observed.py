@@ -55,6 +55,7 @@ class Observed:
     ``covariance`` (n, n), and ``anode_uah`` (n,), which a leak of the windows would copy.
     Points of voltage curves: ``point_s`` (m,) and ``point_v`` (m,), where a constant current flows.
     ``made_s`` is when the cell was put together: storage counts where a gradient alone drives.
+    ``until_s`` the end of the campaign in which sizes are expressed, the last time by default.
     """
 
     films: CellParameters
@@ -69,6 +70,7 @@ class Observed:
     point_s: Floats
     point_v: Floats
     made_s: float = 0.0
+    until_s: float | None = None
     silicon: SiliconSeen = field(default_factory=no_silicon)
     title: str = ""
 
@@ -95,11 +97,9 @@ class Observed:
             )  # fmt: skip
 
     @property
-    def first_charge_uah(self) -> float:
-        """Largest net charge of the first cycle with a charge, the size of everything else."""
-        from lidepth.mechanism.identify.clocks import Cycler
-
-        return Cycler(self).first_charge_uah
+    def end_s(self) -> float:
+        """End of the campaign in which sizes are expressed."""
+        return float(self.time_s[-1] if self.until_s is None else self.until_s)
 
 
 def observe(
