@@ -105,17 +105,20 @@ class Observed:
 def observe(
     films: CellParameters, ledger: Ledger, log: CyclerLog, origin: np.datetime64, *,
     silicon: SiliconSeen | None = None, made_s: float | None = None, title: str = "",
+    discharged_only: bool = False,
 ) -> Observed:  # fmt: skip
     """Put a ledger and the cycler log of its run together.
 
     ``origin`` is the moment from which the ledger counts.  Rows of the pristine cell are left out:
     they are nought by definition.  Only the electrolyte's column is used: with the charge passed it
-    implies the other two, which the default ledger takes from there.
+    implies the other two, which the default ledger takes from there.  ``discharged_only`` leaves
+    out what charged states say: for phase odds from the same spectra, which used it up.
 
     Raises BadInput with fewer than two cycles, or rows that the log does not cover.
     """
     time = log.seconds(origin)
-    keep = np.array([name in ("charged", "discharged") for name in ledger.state], dtype=bool)
+    wanted = ("discharged",) if discharged_only else ("charged", "discharged")
+    keep = np.array([name in wanted for name in ledger.state], dtype=bool)
     rows = np.flatnonzero(keep)
     if rows.size and (ledger.time_s[rows].min() < time[0] or ledger.time_s[rows[0]] < time[0]):
         raise BadInput(
