@@ -25,9 +25,14 @@ from lidepth.mechanism.cell import Cell
 from lidepth.mechanism.history import CellHistory, run_protocol
 from lidepth.mechanism.identify.cells import cell_of
 from lidepth.mechanism.identify.clocks import DRIVES, Cycler, Drive
-from lidepth.mechanism.identify.forward import REACH_X, REACH_Y
+from lidepth.mechanism.identify.forward import HALF_V, REACH_X, REACH_Y
 from lidepth.mechanism.identify.laws import SHAPES, Shape
-from lidepth.mechanism.identify.observed import Observed, SiliconSeen, curve_points
+from lidepth.mechanism.identify.observed import (
+    POINTS_OF_HALF,
+    Observed,
+    SiliconSeen,
+    curve_points,
+)
 from lidepth.mechanism.identify.priors import Prior, names_of, numbers
 from lidepth.mechanism.ocv import LICOO2, SILICON, OpenCircuit
 from lidepth.mechanism.parameters import CellParameters
@@ -185,6 +190,8 @@ def _seen(
     # A cycler's row is 2 min apart here and at every reversal; thinning changes no integral.
     point_s, point_v = curve_points(time_s - start, current, volts)
     point_v = point_v + VOLT_NOISE * rng.standard_normal(point_v.size)
+    half = np.repeat(np.arange(point_v.size // POINTS_OF_HALF), POINTS_OF_HALF)
+    point_v = point_v + HALF_V * rng.standard_normal(half.max() + 1)[half]
     return Observed(
         films=films, time_s=time_s - start, current_ua=current, row_s=rows[0] - start,
         row_cycle=rows[1].astype(np.int64), row_charged=rows[2] > 0, electrolyte_uah=told,

@@ -79,21 +79,26 @@ class Cycler:
         return self.current[np.clip(place, 0, self.current.size - 1)]
 
     @cached_property
-    def half_start(self) -> Floats:
-        """Net charge when the present half cycle began (rests belong to what went before), (t,)."""
-        side, begin = 0.0, 0.0
-        found = np.empty_like(self.net)
-        for k, sign in enumerate(np.sign(self.current)):
-            if sign != 0.0 and sign != side:
-                side, begin = sign, self.net[k]
-            found[k] = begin
-        return found
+    def half(self) -> NDArray[np.int64]:
+        """Number of the half cycle; a rest belongs to what went before it, (t,)."""
+        sign = np.sign(self.current)
+        flows = np.flatnonzero(sign)
+        last = np.zeros(sign.size, dtype=np.int64)
+        last[flows] = flows
+        held = sign[np.maximum.accumulate(last)]
+        return np.cumsum(np.diff(np.concatenate([[0.0], held])) != 0)
+
+    def half_at(self, time_s: Floats) -> NDArray[np.int64]:
+        """Number of the half cycle at some times, (n,)."""
+        place = np.searchsorted(self.seen.time_s, time_s, side="right") - 1
+        return self.half[np.clip(place, 0, self.half.size - 1)]
 
     def since_reversal(self, time_s: Floats) -> Floats:
         """Charge passed in the present half cycle, (n,)."""
-        place = np.searchsorted(self.seen.time_s, time_s, side="right") - 1
-        begin = self.half_start[np.clip(place, 0, self.net.size - 1)]
-        return np.abs(self.net_at(time_s) - begin)
+        begins = np.concatenate([[0], np.flatnonzero(np.diff(self.half)) + 1])
+        number = self.half[begins]
+        start = self.net[begins][np.searchsorted(number, self.half_at(time_s))]
+        return np.abs(self.net_at(time_s) - start)
 
     def clock(self, drive: Drive) -> Floats:
         """What a hypothesis counts, uAh/cm2, (t,)."""
@@ -113,8 +118,8 @@ class Cycler:
 
     def _cycles(self) -> Floats:
         """Cycles so far: a charge adds one over its own length, in shares of its charge."""
-        up = self.current > 0.0
-        begins = np.flatnonzero(up & ~np.concatenate([[False], self._in_charge[:-1]]))
+        charging = self._in_charge
+        begins = np.flatnonzero(np.diff(np.concatenate([[False], charging]).astype(int)) == 1)
         total = np.zeros_like(self.net)
         edges = np.append(self.charged[begins], self.charged[-1])
         for k in range(begins.size):
@@ -125,9 +130,6 @@ class Cycler:
 
     @cached_property
     def _in_charge(self) -> NDArray[np.bool_]:
-        """True from the first current of a charge until a discharge begins."""
-        found, inside = np.zeros(self.current.size, dtype=bool), False
-        for k, sign in enumerate(np.sign(self.current)):
-            inside = bool(sign > 0.0) or (inside and sign == 0.0)
-            found[k] = inside
-        return found
+        """True from the first current of a charge until a discharge begins, (t,)."""
+        charges = np.unique(self.half[self.current > 0.0])
+        return np.asarray(np.isin(self.half, charges), dtype=bool)

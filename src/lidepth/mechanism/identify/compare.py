@@ -17,6 +17,7 @@ from lidepth.mechanism.identify.priors import Prior
 
 Floats = NDArray[np.float64]
 REFITS = 2  # of the compositions at which potentials are read
+TOO_FAR = 3.0  # standard deviations of chi2 beyond which curves are not of this cell
 SAMPLED = 7.0  # hypotheses within that of the best in ln evidence are sampled: odds of 1000 to 1
 NONE_PRIOR = 1.0 / (1 + len(DRIVES))
 Progress = Callable[[int, int], None]
@@ -54,12 +55,17 @@ class Tried:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Compared:
-    """All hypotheses, the most likely first; ``by_cycle`` those that count cycles instead."""
+    """All hypotheses, the most likely first; ``by_cycle`` those that count cycles instead.
+
+    ``curves_misfit``: chi2 of the voltage curves over its degrees of freedom, where they were left
+    out because the model cell cannot draw them; NaN otherwise.
+    """
 
     common: Common
     tried: tuple[Tried, ...]
     probability: Floats
     by_cycle: tuple[Tried, ...]
+    curves_misfit: float = np.nan
 
     @property
     def throughput_log_odds(self) -> float:
@@ -75,32 +81,51 @@ def compare(
 ) -> Compared:  # fmt: skip
     """Fit, weigh and sample every law in every phase, and none.
 
+    Voltage curves that the best hypothesis misses by more than ``TOO_FAR`` are not of the model
+    cell; they are left out, and everything is fitted again.
     ``phase_log_odds``: ln evidence of phases from elsewhere, added to the prior odds of the phases
     named in it.  They must not come from the same counts as the ledger's charged states.
     """
+    tried, common = _fitted(seen, prior, progress)
+    misfit = np.nan
+    if seen.point_s.size:
+        best = max(tried, key=lambda one: one.log_weight)
+        place = best.forward.groups()["voltage curves"]
+        size = place.stop - place.start
+        r = best.forward(best.top.z[None, :])[0, place]
+        if float(r @ r) > size + TOO_FAR * np.sqrt(2.0 * size):
+            misfit = float(r @ r) / size
+            bare = replace(seen, point_s=np.zeros(0), point_v=np.zeros(0))
+            tried, common = _fitted(bare, prior, progress)
+    tried = [_with_odds(one, phase_log_odds or {}) for one in tried]
+    found = _weighed(common, _sampled(tried, seed), _cycles(common))
+    return replace(found, curves_misfit=misfit)
+
+
+def _fitted(
+    seen: Observed, prior: Prior, progress: Progress | None
+) -> tuple[list[Tried], Common]:
+    """Fit all hypotheses, again with potentials read where the best one says the cell was."""
     kinds: list[tuple[Shape | None, Drive | None]] = [
         *((shape, drive) for drive in DRIVES for shape in SHAPES), (None, None),
     ]  # fmt: skip
-    steps = len(kinds) * (REFITS + 1)
+    refits = REFITS if seen.point_s.size else 0
     common, tops = Common(seen, prior), {}
-    done = 0
-    for round_number in range(REFITS + 1):
-        tried = []
-        for shape, drive in kinds:
+    tried: list[Tried] = []
+    for round_number in range(refits + 1):
+        if tried:
+            best = max(tried, key=lambda one: one.log_weight)
+            common = Common(seen, prior, near=best.forward.near(best.top.z))
+            tried = []
+        for k, (shape, drive) in enumerate(kinds):
             forward = Forward(common, shape, drive)
             start = tops.get((shape, drive))
-            starts = None if start is None else start.z[None, :]
-            top = climb(forward, forward.size, starts)
+            top = climb(forward, forward.size, None if start is None else start.z[None, :])
             tops[shape, drive] = top
             tried.append(Tried(forward=forward, top=top, log_prior=_log_prior(drive)))
-            done += 1
             if progress is not None:
-                progress(done, steps)
-        best = max(tried, key=lambda one: one.log_weight)
-        if round_number < REFITS:
-            common = Common(seen, prior, near=best.forward.near(best.top.z))
-    tried = [_with_odds(one, phase_log_odds or {}) for one in tried]
-    return _weighed(common, _sampled(tried, seed), _cycles(common))
+                progress(round_number * len(kinds) + k + 1, (refits + 1) * len(kinds))
+    return tried, common
 
 
 def _log_prior(drive: Drive | None) -> float:

@@ -22,6 +22,7 @@ from lidepth.mechanism.identify.priors import Numbers, Prior, numbers
 Floats = NDArray[np.float64]
 NM2_H = 3.6e17  # of a diffusivity in cm2/s
 SETTLED_V = 2e-3  # what the quasi-steady film misses, and a voltmeter
+HALF_V = 3e-3  # from half cycle to half cycle: temperature, contacts
 REACH_X, REACH_Y = 0.2, 0.8  # along which an error of a potential stays the same
 _FLOOR_UAH = 0.03  # of a ledger row: a state is no moment, and the closed form no cell
 
@@ -275,7 +276,9 @@ class Common:
     def white_points(self) -> Floats:
         """The same for voltages: potentials that are off along composition, and noise."""
         near = self.near or self._first_guess()
-        return whitening(potential_covariance(near.x, near.y, self.point_side, self.prior.potential_v))
+        off = potential_covariance(near.x, near.y, self.point_side, self.prior.potential_v)
+        half = self.cycler.half_at(self.seen.point_s)
+        return whitening(off + HALF_V**2 * (half[:, None] == half))
 
 
 def potential_covariance(x: Floats, y: Floats, side: Floats, off_v: float) -> Floats:

@@ -57,7 +57,8 @@ class LossShare:
     """What one way of losing took of the capacity that is gone, in uAh of the whole cell.
 
     ``mean`` and ``std``; ``dominant`` the probability that it took most.  ``without`` maps a group
-    of data to the standard uncertainty if that group had been missing.
+    of data to the standard uncertainty if that group had been missing, linearly (``nothing``: with
+    all of them).
     """
 
     loss: str
@@ -69,7 +70,8 @@ class LossShare:
     @property
     def told_by(self) -> str:
         """The group of data without which the share would be known least."""
-        return max(self.without, key=lambda name: self.without[name]) if self.without else ""
+        groups = [name for name in self.without if name != "nothing"]
+        return max(groups, key=lambda name: self.without[name])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lidepth.mechanism.identify.cells import cell_of
-from lidepth.mechanism.identify.compare import Compared, Progress, Tried, compare, draws_of
+from lidepth.mechanism.identify.compare import (
+    TOO_FAR,
+    Compared,
+    Progress,
+    Tried,
+    compare,
+    draws_of,
+)
 from lidepth.mechanism.identify.following import next_steps
 from lidepth.mechanism.identify.forward import Forward
 from lidepth.mechanism.identify.found import (
@@ -27,6 +34,7 @@ Floats = NDArray[np.float64]
 DRAWS = 400
 LINES = 3  # hypotheses with a line of their own in the figures
 PRIOR_DRAWS = 4000
+THIN = 50.0  # effective draws below which sampling is remarked on
 COLUMNS: tuple[tuple[str, str], ...] = (
     ("kappa", "Li per Si"), ("bound at the end", "uAh"), ("silicon moved", "share of the film"),
     ("silicon film", "nm"), ("cathode film", "nm"), ("resistance", "ohm cm2"),
@@ -99,18 +107,13 @@ def _estimates(samples: Floats, found: Compared) -> tuple[Estimate, ...]:
         positive = values.size > 0 and bool(np.all(values > 0.0))
         estimates.append(
             Estimate(
-                name=name, unit=unit, mean=_or_nan(np.mean, values), std=_or_nan(np.std, values),
+                name=name, unit=unit, mean=float(values.mean()) if values.size else np.nan,
+                std=float(values.std()) if values.size else np.nan,
                 log_std=float(np.std(np.log(values))) if positive else np.nan,
                 bands=_bands(values), prior_bands=_bands(first),
             )
         )
     return tuple(estimates)
-
-
-def _or_nan(function: object, values: Floats) -> float:
-    if not values.size or not callable(function):
-        return float("nan")
-    return float(function(values))
 
 
 def _bands(values: Floats) -> tuple[float, ...]:
@@ -173,8 +176,6 @@ def _curves(found: Compared, drawn: Sequence[tuple[Tried, Floats]]) -> tuple[Cur
     for one, p in list(zip(found.tried, found.probability, strict=True))[:LINES]:
         if one.posterior is not None:
             curves.append(curve(bound(one, one.top.z[None, :]), one.law, one.phase, float(p)))
-    for other in found.by_cycle[:0]:
-        curves.append(curve(bound(other, other.top.z[None, :]), other.law, other.phase, 0.0))
     return tuple(curves)
 
 
@@ -185,22 +186,28 @@ def _lost(drawn: Sequence[tuple[Tried, Floats]]) -> tuple[float, float]:
     return float(total.mean()), float(total.std())
 
 
-def _remarks(found: Compared, has_curves: bool) -> tuple[str, ...]:
+def _remarks(found: Compared, told: bool) -> tuple[str, ...]:
     seen, best = found.common.seen, found.tried[0]
     remarks = []
-    data = sum(place.stop - place.start for place in best.forward.groups().values())
-    if best.top.misfit > data + 4.0 * np.sqrt(2.0 * data):
+    if np.isfinite(found.curves_misfit):
         remarks.append(
-            f"the best hypothesis misses the data: chi2 {best.top.misfit:.0f} of {data}; its odds "
-            "are those among hypotheses that all fail"
+            f"the model cell does not draw these voltage curves (chi2 {found.curves_misfit:.1f} "
+            "per degree of freedom): they were left out"
         )
-    thin = [t for t in found.tried if t.posterior and t.posterior.effective < 50.0]
-    if thin:
-        remarks.append(
-            f"{len(thin)} hypotheses were sampled thinly (least {min(t.posterior.effective for t in thin if t.posterior):.0f} effective draws)"
-        )
-    if not has_curves:
-        remarks.append("no voltage curve: losses of resistance and cathode are not told apart")
+    r = best.forward(best.top.z[None, :])[0]
+    for group, place in best.forward.groups().items():
+        size = place.stop - place.start
+        misfit = float(r[place] @ r[place])
+        if misfit > size + TOO_FAR * np.sqrt(2.0 * size):
+            remarks.append(
+                f"{group}: chi2 {misfit:.0f} of {size}; every hypothesis fails, and odds among "
+                "failures mean little"
+            )
+    thin = [t.posterior.effective for t in found.tried if t.posterior]
+    if min(thin) < THIN:
+        remarks.append(f"sampling was thin: {min(thin):.0f} effective draws at least")
+    if not told:
+        remarks.append("no voltage curves: the losses of capacity are not told apart")
     if not seen.silicon.time_s.size:
         remarks.append("nobody looked for silicon: kappa rests on the cell's arithmetic alone")
     return tuple(remarks)

@@ -103,7 +103,8 @@ def _without(one: Tried) -> dict[str, Floats]:
     r = forward(both)
     slope = (r[:p] - r[p:]) / (2.0 * STEP)
     found = {}
-    for name, place in forward.groups().items():
+    groups = {"nothing": slice(0, 0), **forward.groups()}
+    for name, place in groups.items():
         rest = np.delete(slope, np.arange(place.start, place.stop), axis=1)
         covariance = np.linalg.inv(np.eye(p) + rest @ rest.T)
         found[name] = np.sqrt(np.einsum("pk,pq,qk->k", gradient, covariance, gradient))

@@ -225,13 +225,13 @@ def identified_losses(found: Identification) -> Drawing:
     groups = list(found.losses[0].without)
     height = 0.8 / (len(groups) + 1)
     for k, (group, colour) in enumerate(
-        zip(["nothing", *groups], (BLACK, VERMILLION, BLUE, GREEN), strict=False)
+        zip(groups, (BLACK, VERMILLION, BLUE, GREEN), strict=False)
     ):
-        width = [
-            one.std_uah if group == "nothing" else one.without[group] for one in found.losses
-        ]
-        right.barh(place + (k - len(groups) / 2) * height, width, height=height, color=colour,
-                   label=f"without {group}")  # fmt: skip
+        right.barh(
+            place + (k - (len(groups) - 1) / 2) * height,
+            [one.without[group] for one in found.losses], height=height, color=colour,
+            label="with all data" if group == "nothing" else f"without {group}",
+        )  # fmt: skip
     right.set_yticks(place, names)
     right.set_xlabel("standard uncertainty of the share (µAh)")
     right.legend()
