@@ -25,7 +25,9 @@ from lidepth.mechanism.cell import Cell
 from lidepth.mechanism.history import CellHistory, run_protocol
 from lidepth.mechanism.identify.cells import cell_of
 from lidepth.mechanism.identify.clocks import DRIVES, Cycler, Drive
+from lidepth.mechanism.identify.found import Identification
 from lidepth.mechanism.identify.forward import HALF_V, REACH_X, REACH_Y
+from lidepth.mechanism.identify.identify import identify
 from lidepth.mechanism.identify.laws import SHAPES, Shape
 from lidepth.mechanism.identify.observed import (
     POINTS_OF_HALF,
@@ -232,3 +234,121 @@ def _silicon(
     return SiliconSeen(
         time_s=np.array(when), value_uah=np.array(value) + noise, covariance=np.diag(var)
     )
+
+
+# --- scoring ------------------------------------------------------------------------------------
+
+
+def outcome(seed: int) -> dict[str, Any]:
+    """Draw, run, identify and compare one case."""
+    case = drawn(seed)
+    begin = time.perf_counter()
+    found = identify(case.seen)
+    seconds = time.perf_counter() - begin
+    phases, laws = found.odds("phase"), found.odds("law")
+    record: dict[str, Any] = {
+        "seed": seed, "phase": case.phase, "law": case.law, "rows": case.seen.row_s.size,
+        "phase_odds": phases, "law_odds": laws, "seconds": seconds,
+        "misfit": found.best.misfit, "data": found.best.data, "remarks": list(found.remarks),
+        "thin": min(one.effective for one in found.hypotheses if one.effective > 0),
+    }  # fmt: skip
+    last = case.history.states[-1]
+    film = case.parameters.silicon_uah_cm2 * case.parameters.area_cm2
+    record["bound"] = _against(found, "bound at the end", last.qe_uah)
+    if case.phase != "none":
+        log_kappa = np.log(found.samples[np.isfinite(found.samples[:, 0]), 0])
+        record["kappa"] = _against(found, "kappa", case.kappa) | {
+            "z": float((log_kappa.mean() - np.log(case.kappa)) / log_kappa.std())
+        }
+        record["silicon"] = _against(found, "silicon moved", last.moved_silicon_uah / film)
+    record["lost"] = [*found.capacity_lost_uah, _truly_lost(case)]
+    return record
+
+
+def _against(found: Identification, name: str, truth: float) -> dict[str, float]:
+    one = found.estimate(name)
+    low95, low68, middle, high68, high95 = one.bands
+    return {
+        "truth": truth, "median": middle, "std": one.std,
+        "in68": float(low68 <= truth <= high68), "in95": float(low95 <= truth <= high95),
+    }  # fmt: skip
+
+
+def _truly_lost(case: Case) -> float:
+    """Capacity of the last discharge that a cell without any loss would have had beyond it."""
+    from lidepth.mechanism.growth import InterlayerDiffusion
+
+    intact = replace(
+        case.parameters, growth=InterlayerDiffusion(phase="none"), resistance_growth_cm2_uah=0.0,
+        cathode_loss_cm2_uah=0.0,
+    )  # fmt: skip
+    whole = run_protocol(Cell(intact), case.history.protocol).capacity_uah()
+    return float(whole[-1] - case.history.capacity_uah()[-1])
+
+
+def score(records: list[dict[str, Any]]) -> dict[str, float]:
+    """Hits against what the odds promised, errors of kappa, coverage."""
+    found: dict[str, float] = {"cases": len(records)}
+    for what in ("phase", "law"):
+        top = [max(r[f"{what}_odds"].items(), key=lambda item: item[1]) for r in records]
+        p = np.array([one[1] for one in top])
+        hits = [name == r[what] for (name, _), r in zip(top, records, strict=True)]
+        brier = [
+            sum((q - (name == r[what])) ** 2 for name, q in r[f"{what}_odds"].items())
+            for r in records
+        ]
+        promised = [sum(q * (1 - q) for q in r[f"{what}_odds"].values()) for r in records]
+        found |= {
+            f"{what}_hits": sum(hits), f"{what}_promised": float(p.sum()),
+            f"{what}_promised_std": float(np.sqrt((p * (1 - p)).sum())),
+            f"{what}_brier": float(np.mean(brier)), f"{what}_brier_promised": float(np.mean(promised)),
+            f"{what}_log_score": float(
+                np.mean([np.log(max(r[f"{what}_odds"].get(r[what], 0.0), 1e-300)) for r in records])
+            ),
+        }  # fmt: skip
+    z = np.array([r["kappa"]["z"] for r in records if "kappa" in r])
+    found |= {"kappa_z_rms": float(np.sqrt(np.mean(z**2))), "kappa_z_mean": float(z.mean())}
+    for name in ("kappa", "bound", "silicon"):
+        ours = [r[name] for r in records if name in r]
+        found |= {
+            f"{name}_cases": len(ours), f"{name}_in68": float(np.mean([r["in68"] for r in ours])),
+            f"{name}_in95": float(np.mean([r["in95"] for r in ours])),
+        }  # fmt: skip
+    lost = np.array([r["lost"] for r in records])
+    lost = lost[np.isfinite(lost[:, 0])]
+    zl = (lost[:, 0] - lost[:, 2]) / np.hypot(lost[:, 1], 0.05 * lost[:, 2])
+    found |= {
+        "lost_cases": float(len(lost)), "lost_z_rms": float(np.sqrt(np.mean(zl**2))),
+        "seconds_mean": float(np.mean([r["seconds"] for r in records])),
+        "seconds_most": float(np.max([r["seconds"] for r in records])),
+    }  # fmt: skip
+    return found
+
+
+def read(file: Path) -> list[dict[str, Any]]:
+    """All records of a result file."""
+    return [json.loads(line) for line in file.open() if line.strip()] if file.exists() else []
+
+
+def main() -> None:
+    """Run what is left of the study, or report."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--report", action="store_true")
+    parser.add_argument("--trial", action="store_true", help="the seeds the code was made with")
+    chosen = parser.parse_args()
+    if not chosen.report:
+        done = {r["seed"] for r in read(chosen.file)}
+        for seed in TRIAL_SEEDS if chosen.trial else SEEDS:
+            if seed in done:
+                continue
+            record = outcome(seed)
+            with chosen.file.open("a") as lines:
+                lines.write(json.dumps(record) + "\n")
+            print(seed, record["phase"], record["law"], f"{record['seconds']:.1f} s", flush=True)
+    for name, value in score(read(chosen.file)).items():
+        print(f"{name:24s} {value:.3g}")
+
+
+if __name__ == "__main__":
+    main()
