@@ -25,8 +25,8 @@ from lidepth.mechanism.cell import Cell
 from lidepth.mechanism.history import CellHistory, run_protocol
 from lidepth.mechanism.identify.cells import cell_of
 from lidepth.mechanism.identify.clocks import DRIVES, Cycler, Drive
-from lidepth.mechanism.identify.found import Identification
 from lidepth.mechanism.identify.forward import HALF_V, REACH_X, REACH_Y
+from lidepth.mechanism.identify.found import Identification
 from lidepth.mechanism.identify.identify import identify
 from lidepth.mechanism.identify.laws import SHAPES, Shape
 from lidepth.mechanism.identify.observed import (
@@ -75,7 +75,9 @@ def drawn(seed: int) -> Case:
 def _drawn(seed: int, rng: np.random.Generator) -> Case:
     protocol = _protocol(rng)
     prior = Prior()
-    drive: Drive | None = None if rng.random() < NONE_SHARE else cast("Drive", str(rng.choice(DRIVES)))
+    drive: Drive | None = (
+        None if rng.random() < NONE_SHARE else cast("Drive", str(rng.choice(DRIVES)))
+    )
     shape: Shape | None = SHAPES[int(rng.integers(len(SHAPES)))] if drive else None
     made_s = -504.0 * HOUR_S if rng.random() < 0.7 else -10.0 * HOUR_S
     films = CellParameters()
@@ -96,8 +98,14 @@ def _drawn(seed: int, rng: np.random.Generator) -> Case:
         raise LidepthError("dead")
     seen = _seen(rng, history, films, n, made_s)
     return Case(
-        seed=seed, law=shape.name if shape else "none", phase=drive or "none", z=z[0],
-        kappa=float(n.kappa[0]) if shape else np.nan, history=history, seen=seen, parameters=true,
+        seed=seed,
+        law=shape.name if shape else "none",
+        phase=drive or "none",
+        z=z[0],
+        kappa=float(n.kappa[0]) if shape else np.nan,
+        history=history,
+        seen=seen,
+        parameters=true,
     )
 
 
@@ -112,7 +120,9 @@ def _protocol(rng: np.random.Generator) -> Protocol:
         rests[int(rng.integers(2, count + 1))] = 21.0
     return Protocol.of(
         cycle(
-            k, first if k < change else then, charged_rest_s=rests.get(k, 1.0) * HOUR_S,
+            k,
+            first if k < change else then,
+            charged_rest_s=rests.get(k, 1.0) * HOUR_S,
             rest_s=HOUR_S,
         )
         for k in range(1, count + 1)
@@ -183,7 +193,7 @@ def _seen(
     qe = np.interp(rows[0], history.time_s, history.qe_uah)
     qa = np.interp(rows[0], history.time_s, history.qa_uah)
     silicon = np.interp(rows[0], history.time_s, history.silicon_uah)
-    covariance = _covariance(rng, qe.size, qe, qa)
+    covariance = _covariance(rng, qe.size, qe)
     told = qe + n.leak[0] * qa
     told = told + np.linalg.cholesky(covariance + 1e-9 * np.eye(qe.size)) @ rng.standard_normal(
         qe.size
@@ -213,7 +223,7 @@ def _rows(history: CellHistory) -> Floats:
     return np.array(found, dtype=np.float64).T
 
 
-def _covariance(rng: np.random.Generator, n: int, qe: Floats, qa: Floats) -> Floats:
+def _covariance(rng: np.random.Generator, n: int, qe: Floats) -> Floats:
     """Counting 0.5 to 1.5 uAh a row; a scale of 1.5 % and an offset of 0.4 uAh common to all."""
     own = float(rng.uniform(0.5, 1.5))
     return np.asarray(own**2 * np.eye(n) + np.outer(0.015 * qe, 0.015 * qe) + 0.4**2)
@@ -301,7 +311,8 @@ def score(records: list[dict[str, Any]]) -> dict[str, float]:
         found |= {
             f"{what}_hits": sum(hits), f"{what}_promised": float(p.sum()),
             f"{what}_promised_std": float(np.sqrt((p * (1 - p)).sum())),
-            f"{what}_brier": float(np.mean(brier)), f"{what}_brier_promised": float(np.mean(promised)),
+            f"{what}_brier": float(np.mean(brier)),
+            f"{what}_brier_promised": float(np.mean(promised)),
             f"{what}_log_score": float(
                 np.mean([np.log(max(r[f"{what}_odds"].get(r[what], 0.0), 1e-300)) for r in records])
             ),

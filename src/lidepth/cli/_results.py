@@ -30,9 +30,9 @@ def write_results(
     truth: Ledger | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> None:
-    """Write ledger.csv, ledger.nc, profiles.nc, summary.json, figures/ and report.html into ``folder``.
+    """Write ledger.csv and .nc, profiles.nc, summary.json, figures/ and report.html.
 
-    And smooth.nc, where the campaign was smoothed.
+    All into ``folder``. And smooth.nc, where the campaign was smoothed.
     """
     write_ledger_csv(folder / "ledger.csv", analysis)
     write_ledger_nc(folder / "ledger.nc", analysis)

@@ -171,7 +171,7 @@ def _prior(kappa: str | None) -> Prior:
 
 
 def _phase_odds(file: Path | None) -> dict[str, float]:
-    """ln evidence of phases from the spectra, the best of them nought; empty without a file."""
+    """Log evidence of phases from the spectra, the best nought; empty without a file."""
     if file is None:
         return {}
     import json
@@ -229,9 +229,7 @@ def _observed(
     )  # fmt: skip
 
 
-def _silicon(
-    file: LedgerFile, films: Any, given: list[dict[str, Any]]
-) -> SiliconSeen:
+def _silicon(file: LedgerFile, films: Any, given: list[dict[str, Any]]) -> SiliconSeen:
     """Silicon by the spectra, with the analysis' own prior taken off, and what was given."""
     import numpy as np
 
@@ -239,8 +237,8 @@ def _silicon(
     from lidepth.mechanism.identify.observed import SiliconSeen
     from lidepth.mechanism.parameters import UAH_PER_1E15
 
-    ledger = file.ledgers["default"] if "default" in file.ledgers else next(
-        iter(file.ledgers.values())
+    ledger = (
+        file.ledgers["default"] if "default" in file.ledgers else next(iter(file.ledgers.values()))
     )
     moved = file.silicon
     last = {int(c): float(t) for c, t in zip(ledger.cycle, ledger.time_s, strict=True)}

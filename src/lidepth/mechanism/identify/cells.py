@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 
-from lidepth.mechanism.growth import Growth, InterlayerDiffusion, Law, Phase, ReducedLaw
+from lidepth.mechanism.growth import Growth, InterlayerDiffusion, Phase, ReducedLaw
 from lidepth.mechanism.identify.clocks import CLOCK_UA_CM2, Drive
 from lidepth.mechanism.identify.laws import Shape, uptake
 from lidepth.mechanism.identify.priors import Numbers
@@ -48,16 +48,14 @@ def _growth(
         full = films.site_uah_cm2_nm * law.saturation * float(uptake(np.array([number]))[0])
         reach = moved / full  # Dc / k, nm
         spread = (number * reach) ** 2 / end
-        return replace(
-            law, diffusivity_nm2_cm2_uah=spread, inlet_nm_cm2_uah=spread / reach
-        )
+        return replace(law, diffusivity_nm2_cm2_uah=spread, inlet_nm_cm2_uah=spread / reach)
     scale = {"sqrt": 1.0, "power": 1.0}.get(shape.name, number)
     end_share = {
         "exponential": -np.expm1(-1.0 / scale), "logarithmic": np.log1p(1.0 / scale),
         "linear-parabolic": np.sqrt(1.0 + 1.0 / scale) - 1.0,
     }.get(shape.name, 1.0)  # fmt: skip
     return ReducedLaw(
-        phase=phase, li_per_silicon=kappa, clock_ua_cm2=CLOCK_UA_CM2, law=cast("Law", shape.name),
+        phase=phase, li_per_silicon=kappa, clock_ua_cm2=CLOCK_UA_CM2, law=shape.name,
         amplitude_uah_cm2=moved / float(end_share), scale_uah_cm2=scale * end,
         exponent=number if shape.name == "power" else 0.5,
     )  # fmt: skip

@@ -98,7 +98,7 @@ class Cycler:
         begins = np.concatenate([[0], np.flatnonzero(np.diff(self.half)) + 1])
         number = self.half[begins]
         start = self.net[begins][np.searchsorted(number, self.half_at(time_s))]
-        return np.abs(self.net_at(time_s) - start)
+        return np.asarray(np.abs(self.net_at(time_s) - start), dtype=np.float64)
 
     def clock(self, drive: Drive) -> Floats:
         """What a hypothesis counts, uAh/cm2, (t,)."""

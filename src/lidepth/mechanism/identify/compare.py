@@ -69,7 +69,7 @@ class Compared:
 
     @property
     def throughput_log_odds(self) -> float:
-        """ln B of charge passed on charging over the number of the cycle, laws alike."""
+        """Charge passed on charging over the number of the cycle, ln B, laws alike."""
         ours = [t.top.log_evidence for t in self.tried if t.phase == "charge"]
         theirs = [t.top.log_evidence for t in self.by_cycle]
         return float(np.logaddexp.reduce(ours) - np.logaddexp.reduce(theirs))
@@ -102,15 +102,14 @@ def compare(
     return replace(found, curves_misfit=misfit)
 
 
-def _fitted(
-    seen: Observed, prior: Prior, progress: Progress | None
-) -> tuple[list[Tried], Common]:
+def _fitted(seen: Observed, prior: Prior, progress: Progress | None) -> tuple[list[Tried], Common]:
     """Fit all hypotheses, again with potentials read where the best one says the cell was."""
     kinds: list[tuple[Shape | None, Drive | None]] = [
         *((shape, drive) for drive in DRIVES for shape in SHAPES), (None, None),
     ]  # fmt: skip
     refits = REFITS if seen.point_s.size else 0
-    common, tops = Common(seen, prior), {}
+    common = Common(seen, prior)
+    tops: dict[tuple[Shape | None, Drive | None], Top] = {}
     tried: list[Tried] = []
     for round_number in range(refits + 1):
         if tried:

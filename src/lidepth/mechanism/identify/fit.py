@@ -60,7 +60,8 @@ class Posterior:
 
     def std(self, values: Floats) -> float:
         """Posterior standard deviation of values (k,)."""
-        return float(np.sqrt(max(self.weights @ (values - self.mean(values)) ** 2, 0.0)))
+        variance = float(self.weights @ (values - self.mean(values)) ** 2)
+        return float(np.sqrt(max(variance, 0.0)))
 
 
 def climb(residuals: Residuals, size: int, starts: Floats | None = None) -> Top:
@@ -125,11 +126,11 @@ def sample(residuals: Residuals, top: Top, rng: np.random.Generator) -> Posterio
     drawn: list[Floats] = []
     costs: list[Floats] = []
     proposals: list[tuple[Floats, Floats]] = []
-    const = gammaln(0.5 * (FREEDOM + p)) - gammaln(0.5 * FREEDOM) - 0.5 * p * np.log(
-        FREEDOM * np.pi
+    const = (
+        gammaln(0.5 * (FREEDOM + p)) - gammaln(0.5 * FREEDOM) - 0.5 * p * np.log(FREEDOM * np.pi)
     )
     for round_number in range(1, MOST_ROUNDS + 1):
-        root = np.linalg.cholesky(spread + 1e-12 * np.eye(p))
+        root = np.asarray(np.linalg.cholesky(spread + 1e-12 * np.eye(p)), dtype=np.float64)
         proposals.append((centre, root))
         heavy = np.sqrt(FREEDOM / rng.chisquare(FREEDOM, BATCH))[:, None]
         z = centre + heavy * (rng.standard_normal((BATCH, p)) @ root.T)

@@ -30,8 +30,10 @@ SILICON_REL = 0.15
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """Further cycles: ``factors`` of the last current, one per cycle; hours of the rest after each
-    charge; ``error`` of a row against those so far; whether silicon is measured at the end.
+    """Further cycles.
+
+    ``factors`` of the last current, one per cycle; ``rest_h`` after each charge; ``error`` of a row
+    against those so far; ``silicon``: whether it is measured at the end.
     """
 
     name: str
@@ -170,9 +172,7 @@ def _silicon(common: Common, one: Tried) -> tuple[float, Floats]:
     step = STEP * np.eye(z.size)
     numbers = forward.numbers(np.concatenate([z[None, :], z + step, z - step]))
     moved = forward.grown(numbers, forward.rows.u[-1:])[:, 0]
-    return float(moved[0]), np.asarray(
-        (moved[1 : z.size + 1] - moved[z.size + 1 :]) / (2.0 * STEP)
-    )
+    return float(moved[0]), np.asarray((moved[1 : z.size + 1] - moved[z.size + 1 :]) / (2.0 * STEP))
 
 
 def _divergence(

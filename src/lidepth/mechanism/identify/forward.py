@@ -53,9 +53,7 @@ class Forward:
     ``shape`` and ``drive`` None: nothing grows.
     """
 
-    def __init__(
-        self, common: Common, shape: Shape | None, drive: Drive | None
-    ) -> None:
+    def __init__(self, common: Common, shape: Shape | None, drive: Drive | None) -> None:
         self.common = common
         self.shape, self.drive = shape, drive
         seen, cycler = common.seen, common.cycler
@@ -130,6 +128,7 @@ class Forward:
         return {name: slice(ends[k], ends[k + 1]) for k, name in enumerate(sizes)}
 
     def __call__(self, z: Floats) -> Floats:
+        """Residuals of z (draws, p): ledger, curves, silicon; (draws, data)."""
         n, c = self.numbers(z), self.common
         parts = [(c.seen.electrolyte_uah - self.ledger(n)) @ c.white_rows]
         if c.seen.point_s.size:
@@ -190,7 +189,7 @@ class Common:
     def compositions(
         self, n: Numbers, places: Places, bound: Floats, moved: Floats
     ) -> tuple[Floats, Floats, Floats]:
-        """x of the living cathode, y of the film's surface, silicon left; (draws, points) each."""
+        """Living cathode's x, y at the film's surface, silicon left; (draws, points) each."""
         lost = n.lost_charge[:, None] * places.charged[None, :]
         charge = places.charge[None, :] - lost
         return self._compositions(n, charge, places.charged, bound, moved, slice(None))
@@ -302,4 +301,3 @@ def whitening(covariance: Floats) -> Floats:
     values, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
     good = values > 1e-12 * max(float(values[-1]), 1e-300)
     return np.asarray(vectors[:, good] / np.sqrt(values[good]))
-

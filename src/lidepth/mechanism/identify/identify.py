@@ -107,10 +107,13 @@ def _estimates(samples: Floats, found: Compared) -> tuple[Estimate, ...]:
         positive = values.size > 0 and bool(np.all(values > 0.0))
         estimates.append(
             Estimate(
-                name=name, unit=unit, mean=float(values.mean()) if values.size else np.nan,
+                name=name,
+                unit=unit,
+                mean=float(values.mean()) if values.size else np.nan,
                 std=float(values.std()) if values.size else np.nan,
                 log_std=float(np.std(np.log(values))) if positive else np.nan,
-                bands=_bands(values), prior_bands=_bands(first),
+                bands=_bands(values),
+                prior_bands=_bands(first),
             )
         )
     return tuple(estimates)
@@ -137,8 +140,13 @@ def _cells(drawn: Sequence[tuple[Tried, Floats]]) -> tuple[CellParameters, ...]:
         cycler = forward.common.cycler
         cells += [
             cell_of(
-                forward.common.seen.films, n, k, shape=forward.shape, drive=forward.drive,
-                clock_end=forward.end, charged_end=cycler.charged_end,
+                forward.common.seen.films,
+                n,
+                k,
+                shape=forward.shape,
+                drive=forward.drive,
+                clock_end=forward.end,
+                charged_end=cycler.charged_end,
             )
             for k in range(z.shape[0])
         ]

@@ -103,4 +103,4 @@ LAW_NAMES: tuple[LawName, ...] = tuple(shape.name for shape in SHAPES)
 
 def shape_of(name: str) -> Shape:
     """The law of a name."""
-    return SHAPES[LAW_NAMES.index(name)]  # type: ignore[arg-type]
+    return SHAPES[LAW_NAMES.index(name)]

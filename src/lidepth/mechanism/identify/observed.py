@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 CYCLES_OF_CURVES = 12
 POINTS_OF_HALF = 6
 LEAST_CYCLES = 2
+REST_SHARE = 0.005
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,19 +117,19 @@ def observe(
 
     Raises BadInput with fewer than two cycles, or rows that the log does not cover.
     """
-    time = log.seconds(origin)
+    time, current = log.seconds(origin), quiet(log.current_ua)
     wanted = ("discharged",) if discharged_only else ("charged", "discharged")
     keep = np.array([name in wanted for name in ledger.state], dtype=bool)
     rows = np.flatnonzero(keep)
-    if rows.size and (ledger.time_s[rows].min() < time[0] or ledger.time_s[rows[0]] < time[0]):
+    if rows.size and ledger.time_s[rows].min() < time[0]:
         raise BadInput(
             "the ledger begins before the cycler log", where="identify",
             expected="a log that covers every row", remedy="give the log of the same run",
         )  # fmt: skip
     places = 3 * rows + 1
-    point_s, point_v = curve_points(time, log.current_ua, log.voltage_v)
+    point_s, point_v = curve_points(time, current, log.voltage_v)
     return Observed(
-        films=films, time_s=time, current_ua=log.current_ua, row_s=ledger.time_s[rows],
+        films=films, time_s=time, current_ua=current, row_s=ledger.time_s[rows],
         row_cycle=ledger.cycle[rows],
         row_charged=np.array([ledger.state[k] == "charged" for k in rows], dtype=bool),
         electrolyte_uah=ledger.values[rows, 1],
@@ -136,6 +137,14 @@ def observe(
         point_s=point_s, point_v=point_v, silicon=silicon or no_silicon(), title=title,
         made_s=float(time[0] if made_s is None else made_s),
     )  # fmt: skip
+
+
+def quiet(current_ua: Floats) -> Floats:
+    """Currents below ``REST_SHARE`` of the largest usual one are the cycler's noise at rest."""
+    size = np.abs(current_ua)
+    flows = size[size > 0.0]
+    least = REST_SHARE * float(np.quantile(flows, 0.9)) if flows.size else 0.0
+    return np.asarray(np.where(size < least, 0.0, current_ua))
 
 
 def curve_points(time_s: Floats, current_ua: Floats, voltage_v: Floats) -> tuple[Floats, Floats]:

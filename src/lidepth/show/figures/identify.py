@@ -68,8 +68,12 @@ def identified_growth(found: Identification) -> Drawing:
     left.set_ylabel("added to the electrolyte (µAh)")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     data = {
-        "cycle": cycle, "throughput_uAh": passed, "electrolyte_uAh": value, "own_std_uAh": own,
-        "std_uAh": total, "charged": found.charged.astype(int),
+        "cycle": cycle,
+        "throughput_uAh": passed,
+        "electrolyte_uAh": value,
+        "own_std_uAh": own,
+        "std_uAh": total,
+        "charged": found.charged.astype(int),
     } | {f"q{100 * level:g}_uAh": row for level, row in zip(BANDS, band.bands, strict=True)}
     return Drawing(
         name="identified_growth", title="Growth of the interlayer", figure=figure, data=data,
@@ -93,7 +97,7 @@ def identified_odds(found: Identification) -> Drawing:
     table = np.full((len(phases), len(LAW_NAMES)), np.nan)
     for one in found.hypotheses:
         if one.law != "none":
-            table[phases.index(one.phase), LAW_NAMES.index(one.law)] = one.log_evidence  # type: ignore[arg-type]
+            table[phases.index(one.phase), LAW_NAMES.index(one.law)] = one.log_evidence
     figure = new_figure(7.1, 2.7)
     left, right = figure.subplots(1, 2, width_ratios=[1.7, 1.0])
     mesh = left.imshow(np.maximum(table, _LEAST), cmap="viridis", vmin=_LEAST, vmax=0.0)
