@@ -2,8 +2,9 @@
 
 The charged end closes the books: at the voltage where charging stopped, the cathode's potential
 less the anode's and the drop must give that voltage, which fixes the charge at the end; less what
-is bound and what stays in the film, that is the capacity.  Each loss is switched on in every order
-and the mean of what it takes is its share (Shapley), so that shares add up.
+is bound and what stays in the film (or in lost cathode material), that is the capacity.  Each loss
+is switched on in every order and the mean of what it takes is its share (Shapley), so that shares
+add up.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ def _capacity(forward: Forward, n: Numbers, on: frozenset[int]) -> Floats:
         above = _voltage(forward, n, int(last), middle, bound, moved) > wanted
         high, low = np.where(above, middle, high), np.where(above, low, middle)
     left = c.film * n.silicon_film - moved
-    return np.asarray(middle - bound - RESIDUE_Y * left)
+    # A discharge ends with an empty film, or with a full cathode: what the lost part of it keeps.
+    kept = n.cathode_loss * c.cathode * n.cathode_film * c.point_mean_x[last]
+    return np.asarray(middle - np.maximum(bound + RESIDUE_Y * left, kept))
 
 
 def _voltage(
