@@ -40,7 +40,8 @@ def ledger_of(seen: Observed, method: str = "default") -> Ledger:
     return Ledger(
         method=method, cycle=seen.row_cycle,
         state=tuple("charged" if up else "discharged" for up in seen.row_charged),
-        time_s=seen.row_s + LATER_S, values=values, covariance=covariance, independent=0.5 * covariance,
+        time_s=seen.row_s + LATER_S, values=values, covariance=covariance,
+        independent=0.5 * covariance,
         flags=("",) * n, balance_spent=method == "default",
     )  # fmt: skip
 

@@ -221,9 +221,7 @@ def test_evidence_of_a_linear_problem_is_the_gaussian_one() -> None:
     top = climb(residuals, 3)
     # r = offset + slope z, z standard normal: offset is normal with covariance 1 + slope slope'.
     covariance = np.eye(12) + slope @ slope.T
-    exact = -0.5 * (
-        offset @ np.linalg.solve(covariance, offset) + np.linalg.slogdet(covariance)[1]
-    )
+    exact = -0.5 * (offset @ np.linalg.solve(covariance, offset) + np.linalg.slogdet(covariance)[1])
     assert top.log_evidence == pytest.approx(exact, abs=1e-6)
     found = sample(residuals, top, rng)
     assert found.log_evidence == pytest.approx(exact, abs=4 * found.log_evidence_std)
@@ -275,8 +273,6 @@ def test_phases_that_no_row_tells_apart_have_the_same_evidence() -> None:
 
 def test_a_cell_of_a_draw_without_growth_keeps_its_silicon() -> None:
     n = numbers(np.zeros((1, 7)), Prior(), 34.0, 11.1)
-    cell = cell_of(
-        CellParameters(), n, 0, shape=None, drive=None, clock_end=1.0, charged_end=100.0
-    )
+    cell = cell_of(CellParameters(), n, 0, shape=None, drive=None, clock_end=1.0, charged_end=100.0)
     assert cell.growth == InterlayerDiffusion(phase="none")
     assert cell.resistance_growth_cm2_uah == pytest.approx(Prior().resistance_gain / 100.0)

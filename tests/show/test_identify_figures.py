@@ -46,9 +46,7 @@ def test_odds_in_the_figure_are_those_found(found: Identification) -> None:
 def test_without_losses_and_growth_their_figures_are_left_out(
     found: Identification, tmp_path: Path
 ) -> None:
-    nothing = replace(
-        found, losses=(), next_steps=(), samples=np.full_like(found.samples, np.nan)
-    )
+    nothing = replace(found, losses=(), next_steps=(), samples=np.full_like(found.samples, np.nan))
     for draw in (identified_losses, identified_next, identified_pairs):
         with pytest.raises(NothingToDraw):
             draw(nothing)

@@ -55,14 +55,14 @@ def identify(
     found = compare(seen, prior, seed=seed, phase_log_odds=phase_log_odds, progress=progress)
     drawn = draws_of(found, draws, seed)
     samples = np.concatenate([_columns(one.forward, z) for one, z in drawn])
-    losses = loss_shares(found, drawn)
+    losses, lost = loss_shares(found, drawn)
     return Identification(
         title=seen.title, hypotheses=_hypotheses(found),
         throughput_log_odds=found.throughput_log_odds,
         estimates=_estimates(samples, found), names=tuple(name for name, _ in COLUMNS),
         samples=samples, cells=_cells(drawn), rows=_rows(found), charged=seen.row_charged,
         curves=_curves(found, drawn), losses=losses,
-        capacity_lost_uah=_lost(drawn) if losses else (np.nan, np.nan),
+        capacity_lost_uah=lost,
         next_steps=next_steps(found), seed=seed, remarks=_remarks(found, losses != ()),
     )  # fmt: skip
 
@@ -185,13 +185,6 @@ def _curves(found: Compared, drawn: Sequence[tuple[Tried, Floats]]) -> tuple[Cur
         if one.posterior is not None:
             curves.append(curve(bound(one, one.top.z[None, :]), one.law, one.phase, float(p)))
     return tuple(curves)
-
-
-def _lost(drawn: Sequence[tuple[Tried, Floats]]) -> tuple[float, float]:
-    from lidepth.mechanism.identify.losses import shares
-
-    total = np.concatenate([shares(one.forward, z).sum(axis=1) for one, z in drawn])
-    return float(total.mean()), float(total.std())
 
 
 def _remarks(found: Compared, told: bool) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from lidepth.mechanism.identify.priors import Numbers
 
 Floats = NDArray[np.float64]
 RESIDUE_Y = 0.18  # lithium per silicon that a discharge leaves, as the cell's first ones do
-_HALVINGS = 40
+_HALVINGS = 24  # of some 80 uAh/cm2: 5e-6
 
 
 def shares(forward: Forward, z: Floats) -> Floats:
@@ -77,15 +77,21 @@ def _voltage(
     return forward.common.voltage_of(n, last, charge, bound, moved)
 
 
-def loss_shares(found: Compared, drawn: Sequence[tuple[Tried, Floats]]) -> tuple[LossShare, ...]:
-    """Shares over all draws, and which data tell them; nothing without a charging curve."""
+def loss_shares(
+    found: Compared, drawn: Sequence[tuple[Tried, Floats]]
+) -> tuple[tuple[LossShare, ...], tuple[float, float]]:
+    """Shares over all draws, which data tell them, and mean and deviation of their sum.
+
+    Nothing and NaN without a charging curve.
+    """
     common = found.common
     if not np.any(common.point_side > 0.0):
-        return ()
+        return (), (np.nan, np.nan)
     every = np.concatenate([shares(one.forward, z) for one, z in drawn])
     most = np.argmax(every, axis=1)
     without = _without(found.tried[0])
-    return tuple(
+    total = every.sum(axis=1)
+    told = tuple(
         LossShare(
             loss=name, mean_uah=float(every[:, k].mean()), std_uah=float(every[:, k].std()),
             dominant=float(np.mean(most == k)),
@@ -93,6 +99,7 @@ def loss_shares(found: Compared, drawn: Sequence[tuple[Tried, Floats]]) -> tuple
         )
         for k, name in enumerate(LOSSES)
     )  # fmt: skip
+    return told, (float(total.mean()), float(total.std()))
 
 
 def _without(one: Tried) -> dict[str, Floats]:
