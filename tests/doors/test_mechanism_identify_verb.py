@@ -57,6 +57,12 @@ def test_results_are_identified_and_predicted_from(lidepth, results: Path, tmp_p
             read_cells(tmp_path / "bad.json")
 
 
+def test_the_ledger_can_speak_alone(lidepth, results: Path):
+    tree = json.loads(lidepth("mechanism", "identify", results, "--no-curves", "--json").stdout)
+    assert tree["losses"] == []
+    assert any("no voltage curves" in remark for remark in tree["remarks"])
+
+
 def test_a_person_reads_odds_numbers_losses_and_what_to_do(lidepth, results: Path, tmp_path: Path):
     odds = dict.fromkeys(("charge", "both", "time", "rest", "none"), -3.0) | {"discharge": 0.0}
     file = tmp_path / "mechanism.json"

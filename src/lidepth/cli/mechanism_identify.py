@@ -53,6 +53,7 @@ Comes out:
 Examples:
   lidepth mechanism identify results --out identified
   lidepth mechanism identify results --silicon '24 +- 3 nm' --json
+  lidepth mechanism identify results --no-curves
   lidepth mechanism predict --from identified/identify.json --cycles 500
 
 Some seconds.
@@ -107,6 +108,12 @@ def identify_verb(
             "--stored", metavar="TIME", help="From making to the log's first row, such as '504 h'."
         ),
     ] = None,
+    no_curves: Annotated[
+        bool,
+        typer.Option(
+            "--no-curves", help="Leave the voltage curves out: what does the ledger say alone?"
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the sampling.")] = 1,
     out: SomeOut = None,
     force: Force = False,
@@ -118,6 +125,7 @@ def identify_verb(
     from lidepth.files.identify_json import identify_tree
     from lidepth.files.ledger_nc import read_ledger_nc
     from lidepth.mechanism.identify.identify import identify
+    from lidepth.mechanism.identify.observed import without_curves
     from lidepth.units import quantity
 
     with as_usage("--kappa"):
@@ -130,6 +138,7 @@ def identify_verb(
     odds = _phase_odds(growth)
     with Bars() as bars:
         seen = _observed(file, _run(file, run), method, given, stored_s, bool(odds))
+        seen = without_curves(seen) if no_curves else seen
         found = identify(
             seen, prior, seed=seed, phase_log_odds=odds, progress=bars.counted("fitting")
         )

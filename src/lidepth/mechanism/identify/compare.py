@@ -12,7 +12,7 @@ from lidepth.mechanism.identify.clocks import DRIVES, Drive
 from lidepth.mechanism.identify.fit import Posterior, Top, climb, sample
 from lidepth.mechanism.identify.forward import Common, Forward
 from lidepth.mechanism.identify.laws import SHAPES, Shape
-from lidepth.mechanism.identify.observed import Observed
+from lidepth.mechanism.identify.observed import Observed, without_curves
 from lidepth.mechanism.identify.priors import Prior
 
 Floats = NDArray[np.float64]
@@ -95,8 +95,7 @@ def compare(
         r = best.forward(best.top.z[None, :])[0, place]
         if float(r @ r) > size + TOO_FAR * np.sqrt(2.0 * size):
             misfit = float(r @ r) / size
-            bare = replace(seen, point_s=np.zeros(0), point_v=np.zeros(0))
-            tried, common = _fitted(bare, prior, progress)
+            tried, common = _fitted(without_curves(seen), prior, progress)
     tried = [_with_odds(one, phase_log_odds or {}) for one in tried]
     found = _weighed(common, _sampled(tried, seed), _cycles(common))
     return replace(found, curves_misfit=misfit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +101,11 @@ class Observed:
     def end_s(self) -> float:
         """End of the campaign in which sizes are expressed."""
         return float(self.time_s[-1] if self.until_s is None else self.until_s)
+
+
+def without_curves(seen: Observed) -> Observed:
+    """The same observation without its voltages."""
+    return replace(seen, point_s=np.zeros(0), point_v=np.zeros(0))
 
 
 def observe(
