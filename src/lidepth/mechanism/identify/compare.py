@@ -17,6 +17,8 @@ from lidepth.mechanism.identify.priors import Prior
 
 Floats = NDArray[np.float64]
 REFITS = 2  # of the compositions at which potentials are read
+STRAYS = (1.0, 2.0, 4.0)
+"""How far half cycles may stray, in units of what is usual; with the last they say nothing."""
 TOO_FAR = 3.0  # standard deviations of chi2 beyond which curves are not of this cell
 SAMPLED = 7.0  # hypotheses within that of the best in ln evidence are sampled: odds of 1000 to 1
 NONE_PRIOR = 1.0 / (1 + len(DRIVES))
@@ -81,8 +83,8 @@ def compare(
 ) -> Compared:  # fmt: skip
     """Fit, weigh and sample every law in every phase, and none.
 
-    Voltage curves that the best hypothesis misses by more than ``TOO_FAR`` are not of the model
-    cell; they are left out, and everything is fitted again.
+    Voltage curves that the best hypothesis misses by more than ``TOO_FAR``, or that stray most, are
+    not of the model cell; they are left out, and everything is fitted again.
     ``phase_log_odds``: ln evidence of phases from elsewhere, added to the prior odds of the phases
     named in it.  They must not come from the same counts as the ledger's charged states.
     """
@@ -93,7 +95,8 @@ def compare(
         place = best.forward.groups()["voltage curves"]
         size = place.stop - place.start
         r = best.forward(best.top.z[None, :])[0, place]
-        if float(r @ r) > size + TOO_FAR * np.sqrt(2.0 * size):
+        too_far = float(r @ r) > size + TOO_FAR * np.sqrt(2.0 * size)
+        if too_far or common.stray == STRAYS[-1]:
             misfit = float(r @ r) / size
             tried, common = _fitted(without_curves(seen), prior, progress)
     tried = [_with_odds(one, phase_log_odds or {}) for one in tried]
@@ -113,7 +116,7 @@ def _fitted(seen: Observed, prior: Prior, progress: Progress | None) -> tuple[li
     for round_number in range(refits + 1):
         if tried:
             best = max(tried, key=lambda one: one.log_weight)
-            common = Common(seen, prior, near=best.forward.near(best.top.z))
+            common = _read_at(best)
             tried = []
         for k, (shape, drive) in enumerate(kinds):
             forward = Forward(common, shape, drive)
@@ -124,6 +127,23 @@ def _fitted(seen: Observed, prior: Prior, progress: Progress | None) -> tuple[li
             if progress is not None:
                 progress(round_number * len(kinds) + k + 1, (refits + 1) * len(kinds))
     return tried, common
+
+
+def _read_at(best: Tried) -> Common:
+    """Potentials read where the best hypothesis says the cell was; how far half cycles stray.
+
+    The scatter is the one of STRAYS with the largest evidence of that hypothesis.
+    """
+    seen, prior = best.forward.common.seen, best.forward.common.prior
+    near = best.forward.near(best.top.z)
+    found = []
+    for stray in STRAYS if seen.point_s.size else STRAYS[:1]:
+        common = Common(seen, prior, near=near, stray=stray)
+        forward = Forward(common, best.forward.shape, best.forward.drive)
+        top = climb(forward, forward.size, best.top.z[None, :])
+        _, log_det = np.linalg.slogdet(common.point_covariance)
+        found.append((top.log_evidence - 0.5 * float(log_det), common))
+    return max(found, key=lambda one: one[0])[1]
 
 
 def _log_prior(drive: Drive | None) -> float:

@@ -142,8 +142,10 @@ class Forward:
 class Common:
     """What all hypotheses share: integrals of the current, whitening, tables of potentials."""
 
-    def __init__(self, seen: Observed, prior: Prior, near: Near | None = None) -> None:
-        self.seen, self.prior, self.near = seen, prior, near
+    def __init__(
+        self, seen: Observed, prior: Prior, near: Near | None = None, stray: float = 1.0
+    ) -> None:
+        self.seen, self.prior, self.near, self.stray = seen, prior, near, stray
         self.cycler = Cycler(seen)
         films = seen.films
         self.film, self.cathode = films.silicon_uah_cm2, films.cathode_uah_cm2
@@ -274,20 +276,26 @@ class Common:
     @cached_property
     def white_points(self) -> Floats:
         """The same for voltages: potentials that are off along composition, and noise."""
+        return whitening(self.point_covariance)
+
+    @cached_property
+    def point_covariance(self) -> Floats:
+        """Covariance of the voltages, V2: potentials, half cycles (by ``stray``), points."""
         near = self.near or self._first_guess()
         off = potential_covariance(near.x, near.y, self.point_side, self.prior.potential_v)
         half = self.cycler.half_at(self.seen.point_s)
-        return whitening(off + HALF_V**2 * (half[:, None] == half))
+        whole = (self.stray * HALF_V) ** 2 * (half[:, None] == half)
+        return np.asarray(off + whole + SETTLED_V**2 * np.eye(half.size))
 
 
 def potential_covariance(x: Floats, y: Floats, side: Floats, off_v: float) -> Floats:
-    """Covariance of voltages whose potentials are off, V2: cathode, anode, hysteresis, noise.
+    """Covariance of voltages whose potentials are off, V2: cathode, anode, hysteresis.
 
     The three share the variance ``off_v``^2: two fifths each for the electrodes, one for the gap.
     """
     same_x, same_y = _alike(x, REACH_X), _alike(y, REACH_Y)
     parts = 0.4 * same_x + 0.4 * same_y + 0.2 * side[:, None] * side * same_y
-    return np.asarray(off_v**2 * parts + SETTLED_V**2 * np.eye(x.size))
+    return np.asarray(off_v**2 * parts)
 
 
 def _alike(at: Floats, reach: float) -> Floats:
