@@ -18,7 +18,7 @@ from lidepth.analysis.statements import growth
 from lidepth.analysis.statements.ledgers import AGEING
 from lidepth.files.plan import _SECTIONS
 from lidepth.files.tables import LEDGER_COLUMNS
-from lidepth.mechanism.identify.compare import SAMPLED
+from lidepth.mechanism.identify.compare import SAMPLED, STRAYS
 from lidepth.mechanism.identify.forward import HALF_V, REACH_X, REACH_Y, SETTLED_V
 from lidepth.mechanism.identify.laws import SHAPES
 from lidepth.mechanism.identify.priors import Prior
@@ -119,6 +119,8 @@ def test_the_choices_of_the_identification_are_stated() -> None:
     ):  # fmt: skip
         assert said in text, said
     assert "0 ± 3·10⁻⁴" in text
+    usual, more, most = (1e3 * HALF_V * stray for stray in STRAYS)
+    assert f"{usual:g} mV as a whole\n(or {more:g} or {most:g} mV" in text
     assert prior.loss_rel == 3e-4
     for shape in SHAPES:
         assert f"| `{shape.name}` |" in text

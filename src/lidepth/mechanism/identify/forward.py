@@ -291,7 +291,7 @@ class Common:
 def potential_covariance(x: Floats, y: Floats, side: Floats, off_v: float) -> Floats:
     """Covariance of voltages whose potentials are off, V2: cathode, anode, hysteresis.
 
-    The three share the variance ``off_v``^2: two fifths each for the electrodes, one for the gap.
+    The three share the square of ``off_v``: two fifths each for the electrodes, one for the gap.
     """
     same_x, same_y = _alike(x, REACH_X), _alike(y, REACH_Y)
     parts = 0.4 * same_x + 0.4 * same_y + 0.2 * side[:, None] * side * same_y
