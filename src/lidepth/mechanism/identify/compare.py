@@ -157,9 +157,11 @@ def _with_odds(one: Tried, odds: dict[str, float]) -> Tried:
 
 def _sampled(tried: list[Tried], seed: int) -> list[Tried]:
     best = max(one.log_weight for one in tried)
+    # Something may grow even where it is unlikely: kappa is asked for that case.
+    grows = max(one.log_weight for one in tried if one.law != "none")
     found = []
     for k, one in enumerate(tried):
-        if one.log_weight < best - SAMPLED:
+        if one.log_weight < best - SAMPLED and one.log_weight < grows:
             found.append(one)
             continue
         rng = np.random.default_rng([seed, k])
@@ -184,11 +186,18 @@ def _weighed(common: Common, tried: list[Tried], by_cycle: tuple[Tried, ...]) ->
     return Compared(common=common, tried=ordered, probability=w / w.sum(), by_cycle=by_cycle)
 
 
-def draws_of(found: Compared, count: int, seed: int) -> list[tuple[Tried, Floats]]:
-    """Equally likely draws of z over all sampled hypotheses, by their odds: (hypothesis, z)."""
+def draws_of(
+    found: Compared, count: int, seed: int, *, growing: bool = False
+) -> list[tuple[Tried, Floats]]:
+    """Equally likely draws of z over all sampled hypotheses, by their odds: (hypothesis, z).
+
+    ``growing``: over those in which something grows.
+    """
     rng = np.random.default_rng([seed, 99])
     sampled = [
-        (one, p) for one, p in zip(found.tried, found.probability, strict=True) if one.posterior
+        (one, p)
+        for one, p in zip(found.tried, found.probability, strict=True)
+        if one.posterior and not (growing and one.law == "none")
     ]
     odds = np.array([p for _, p in sampled])
     counts = rng.multinomial(count, odds / odds.sum())

@@ -39,6 +39,8 @@ class Hypothesis:
 class Estimate:
     """A number after the data, over all hypotheses by their odds, and before.
 
+    Kappa is over those in which something grows.
+
     ``bands`` and ``prior_bands`` are the quantiles ``BANDS``; ``mean`` and ``std`` of the
     posterior, ``log_std`` of its logarithm (NaN where it may be nought or less).
     """

@@ -55,11 +55,13 @@ def identify(
     found = compare(seen, prior, seed=seed, phase_log_odds=phase_log_odds, progress=progress)
     drawn = draws_of(found, draws, seed)
     samples = np.concatenate([_columns(one.forward, z) for one, z in drawn])
+    if_any = draws_of(found, draws, seed, growing=True)
+    kappa = np.concatenate([one.forward.numbers(z).kappa for one, z in if_any])
     losses, lost = loss_shares(found, drawn)
     return Identification(
         title=seen.title, hypotheses=_hypotheses(found),
         throughput_log_odds=found.throughput_log_odds,
-        estimates=_estimates(samples, found), names=tuple(name for name, _ in COLUMNS),
+        estimates=_estimates(samples, kappa, found), names=tuple(name for name, _ in COLUMNS),
         samples=samples, cells=_cells(drawn), rows=_rows(found), charged=seen.row_charged,
         curves=_curves(found, drawn), losses=losses,
         capacity_lost_uah=lost,
@@ -97,31 +99,28 @@ def _columns(forward: Forward, z: Floats) -> Floats:
     ])  # fmt: skip
 
 
-def _estimates(samples: Floats, found: Compared) -> tuple[Estimate, ...]:
-    """Posterior beside prior; the prior is that of the best hypothesis."""
-    before = _prior_columns(found.tried[0])
+def _estimates(samples: Floats, kappa: Floats, found: Compared) -> tuple[Estimate, ...]:
+    """Posterior beside prior, that of the likeliest growth; kappa as it is if anything grows."""
+    before = _prior_columns(next(one for one in found.tried if one.law != "none"))
     estimates = []
     for k, (name, unit) in enumerate(COLUMNS):
-        values = samples[np.isfinite(samples[:, k]), k]
-        first = before[np.isfinite(before[:, k]), k]
-        positive = values.size > 0 and bool(np.all(values > 0.0))
+        values = kappa if name == "kappa" else samples[:, k]
+        positive = bool(np.all(values > 0.0))
         estimates.append(
             Estimate(
                 name=name,
                 unit=unit,
-                mean=float(values.mean()) if values.size else np.nan,
-                std=float(values.std()) if values.size else np.nan,
+                mean=float(values.mean()),
+                std=float(values.std()),
                 log_std=float(np.std(np.log(values))) if positive else np.nan,
                 bands=_bands(values),
-                prior_bands=_bands(first),
+                prior_bands=_bands(before[:, k]),
             )
         )
     return tuple(estimates)
 
 
 def _bands(values: Floats) -> tuple[float, ...]:
-    if not values.size:
-        return (float("nan"),) * len(BANDS)
     return tuple(float(q) for q in np.quantile(values, BANDS))
 
 

@@ -53,6 +53,9 @@ def _capacity(forward: Forward, n: Numbers, on: frozenset[int]) -> Floats:
     last = np.flatnonzero(c.point_side > 0.0)[-1]
     none = np.zeros(n.kappa.size)
     bound = forward.bound(n, forward.points, c.point_most)[:, last] if 0 in on else none
+    # Growth may go on at the rest after the charge, and takes from the discharge, too.
+    end = int(np.argmax(c.seen.row_s))
+    by_then = forward.bound(n, forward.rows, c.row_most)[:, end] if 0 in on else none
     moved = forward.grown(n, forward.points.u)[:, last] if 1 in on else none
     n = replace(
         n, lost_charge=none, resistance_gain=n.resistance_gain if 2 in on else none,
@@ -67,7 +70,7 @@ def _capacity(forward: Forward, n: Numbers, on: frozenset[int]) -> Floats:
     left = c.film * n.silicon_film - moved
     # A discharge ends with an empty film, or with a full cathode: what the lost part of it keeps.
     kept = n.cathode_loss * c.cathode * n.cathode_film * c.point_mean_x[last]
-    return np.asarray(middle - np.maximum(bound + RESIDUE_Y * left, kept))
+    return np.asarray(middle - np.maximum(np.maximum(by_then, bound) + RESIDUE_Y * left, kept))
 
 
 def _voltage(
