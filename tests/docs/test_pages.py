@@ -18,9 +18,14 @@ from lidepth.analysis.statements import growth
 from lidepth.analysis.statements.ledgers import AGEING
 from lidepth.files.plan import _SECTIONS
 from lidepth.files.tables import LEDGER_COLUMNS
+from lidepth.mechanism.identify.compare import SAMPLED, STRAYS
+from lidepth.mechanism.identify.forward import HALF_V, REACH_X, REACH_Y, SETTLED_V
+from lidepth.mechanism.identify.laws import SHAPES
+from lidepth.mechanism.identify.priors import Prior
 from lidepth.model.mechanism import DECIDED
 from lidepth.model.spectra import Quality
 from lidepth.show.figures import FIGURES
+from lidepth.show.figures.identify import IDENTIFIED
 from lidepth.show.figures.mechanism import MECHANISM
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -28,7 +33,7 @@ PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts
 VERBS = (
     "analyze", "cycler", "import", "mechanism growth", "mechanism facts",
     "mechanism audit", "mechanism modes", "mechanism simulate",
-    "mechanism predict", "plan", "simulate", "demo", "stopping",
+    "mechanism predict", "mechanism identify", "plan", "simulate", "demo", "stopping",
     "cite", "schema",
 )  # fmt: skip
 
@@ -93,6 +98,33 @@ def test_every_quality_flag_is_explained() -> None:
 @pytest.mark.parametrize("draw", MECHANISM, ids=lambda draw: draw.__name__)
 def test_every_figure_of_the_statements_is_explained(draw: Callable[..., object]) -> None:
     assert f"`{draw.__name__}`" in page("physics/mechanism.md")
+
+
+@pytest.mark.parametrize("draw", IDENTIFIED, ids=lambda draw: draw.__name__)
+def test_every_figure_of_the_identification_is_explained(draw: Callable[..., object]) -> None:
+    assert f"`{draw.__name__}`" in page("physics/identify.md")
+
+
+def test_the_choices_of_the_identification_are_stated() -> None:
+    text, prior = page("physics/identify.md"), Prior()
+    for said in (
+        f"{100 * prior.growth_low:g} to {100 * prior.growth_high:g} % of the first",
+        f"{prior.kappa_low:g} to {prior.kappa_high:g}, even",
+        f"{100 * prior.most_film:g} % of the film",
+        f"± {100 * prior.silicon_rel:g} %, ± {100 * prior.cathode_rel:g} %",
+        f"{prior.resistance_gain:g} ({prior.resistance_gain_spread:g})",
+        f"{100 * prior.cathode_loss:g} % ({prior.cathode_loss_spread:g})",
+        f"0 ± {100 * prior.leak:g} %", f"{1e3 * prior.potential_v:g} mV", f"{1e3 * HALF_V:g} mV",
+        f"{1e3 * SETTLED_V:g} mV", f"{REACH_X:g} in x and {REACH_Y:g} in y", f"ln B = {SAMPLED:g}",
+    ):  # fmt: skip
+        assert said in text, said
+    assert "0 ± 3·10⁻⁴" in text
+    usual, more, most = (1e3 * HALF_V * stray for stray in STRAYS)
+    assert f"{usual:g} mV as a whole\n(or {more:g} or {most:g} mV" in text
+    assert prior.loss_rel == 3e-4
+    for shape in SHAPES:
+        assert f"| `{shape.name}` |" in text
+        assert not shape.meaning or f"{shape.middle:g} ({shape.spread:g})" in text
 
 
 def test_the_choices_of_the_growth_test_are_stated() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
+from lidepth.files.ledger_nc import write_ledger_nc
 from lidepth.files.profiles_nc import write_profiles_nc
 from lidepth.files.smooth_nc import write_smooth_nc
 from lidepth.files.tables import read_ledger_csv, write_ledger_csv, write_summary_json
@@ -17,7 +18,9 @@ from lidepth.show.report import write_report
 from lidepth.show.save import save_figures
 from lidepth.show.terminal import summary_panel, warnings_panel
 
-NAMES = ("report.html", "ledger.csv", "profiles.nc", "smooth.nc", "summary.json", "figures")
+NAMES = (
+    "report.html", "ledger.csv", "ledger.nc", "profiles.nc", "smooth.nc", "summary.json", "figures",
+)  # fmt: skip
 
 
 def write_results(
@@ -27,11 +30,12 @@ def write_results(
     truth: Ledger | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> None:
-    """Write ledger.csv, profiles.nc, summary.json, figures/ and report.html into ``folder``.
+    """Write ledger.csv and .nc, profiles.nc, summary.json, figures/ and report.html.
 
-    And smooth.nc, where the campaign was smoothed.
+    All into ``folder``. And smooth.nc, where the campaign was smoothed.
     """
     write_ledger_csv(folder / "ledger.csv", analysis)
+    write_ledger_nc(folder / "ledger.nc", analysis)
     write_profiles_nc(folder / "profiles.nc", analysis)
     if analysis.track is not None:
         write_smooth_nc(folder / "smooth.nc", analysis)
@@ -53,7 +57,7 @@ def show_results(console: Console, analysis: Analysis, out: Path, table: Rendera
     console.print(f"report   {out / 'report.html'}", soft_wrap=True, highlight=False, markup=False)
     smooth = "smooth.nc, " if analysis.track is not None else ""
     console.print(
-        f"numbers  {out / 'ledger.csv'}, profiles.nc, {smooth}summary.json, figures/",
+        f"numbers  {out / 'ledger.csv'}, ledger.nc, profiles.nc, {smooth}summary.json, figures/",
         soft_wrap=True, highlight=False, markup=False,
     )  # fmt: skip
 

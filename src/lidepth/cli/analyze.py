@@ -25,6 +25,7 @@ Comes out, in --out:
   report.html      everything, in one file that needs no network
   ledger.csv       lithium per region, cycle, state and method, in uAh,
                    with uncertainties
+  ledger.nc        the same with all covariances, for mechanism identify
   profiles.nc      lithium against depth with 68 and 95 % bands (NetCDF4)
   smooth.nc        the same at every spectrum, with --method smooth
   summary.json     calibrated stack, fit quality, warnings, versions, hashes

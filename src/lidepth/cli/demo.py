@@ -26,7 +26,7 @@ wrong) and nothing of the truth, which is drawn into the report afterwards.
 Comes out, in --out:
   campaign/             raw files as 'lidepth analyze' reads them
   campaign.truth.json   what was really so
-  report.html, ledger.csv, profiles.nc, summary.json, figures/
+  report.html, ledger.csv, ledger.nc, profiles.nc, summary.json, figures/
 \b
 Examples:
   lidepth demo

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lidepth.cli import mechanism_identify
 from lidepth.cli import mechanism_model as model
 from lidepth.cli._json import say_json
 from lidepth.cli._options import AsJson, DetectorName, Force, SomeOut, Stopping
@@ -20,6 +21,8 @@ Test statements about how a cell ages, on a run or on a model of the cell.
 \b
   lidepth mechanism growth RUN     when does the interlayer grow, does the
                                    cathode stay whole, what is left in the anode
+  lidepth mechanism identify RESULTS   law, phase, kappa and losses from a
+                                   ledger and voltage curves together
   lidepth mechanism facts          the paper's statements against a model cell
   lidepth mechanism audit          the paper's arithmetic, done again
   lidepth mechanism modes          what tells one loss from another
@@ -64,6 +67,7 @@ app.command("facts", help=model.FACTS)(model.facts_verb)
 app.command("audit", help=model.AUDIT)(model.audit_verb)
 app.command("modes", help=model.MODES)(model.modes_verb)
 app.command("simulate", help=model.SIMULATE)(model.simulate_verb)
+app.command("identify", help=mechanism_identify.IDENTIFY)(mechanism_identify.identify_verb)
 app.command("predict", help=model.PREDICT)(model.predict_verb)
 
 

@@ -89,8 +89,8 @@ Predict the capacity to come, with bands, and what the paper's remedies would do
 
 \b
 Cells are drawn about the model cell: film thicknesses by 5 and 3 %, diffusivity of
-silicon and lithium per silicon by 20 %. Those are guesses; a mechanism that the
-model lacks is in no band.
+silicon and lithium per silicon by 20 %. Those are guesses; --from takes cells that
+lidepth mechanism identify found likely. A mechanism that the model lacks is in no band.
 \b
 Comes out:
   as it is, with a protective layer that stops silicon, with 200 nm of electrolyte
@@ -101,6 +101,7 @@ Comes out:
 Examples:
   lidepth mechanism predict
   lidepth mechanism predict --cycles 1000 --current '20 uA' --out outlook
+  lidepth mechanism predict --from identified/identify.json --draws 20
 
 A third of a second per draw and remedy for 364 cycles.
 
@@ -252,6 +253,13 @@ def predict_verb(
         ),
     ] = None,
     draws: Annotated[int, typer.Option(min=1, max=1000, help="Cells drawn.")] = 8,
+    identified: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="JSON",
+            help="identify.json: its cells, instead of the options about the cell.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 1,
     mode: Mode = "kappa 4", kappa: Kappa = None, phase: Phase = None, stack: StackText = None,
     area: Area = None,
@@ -265,7 +273,10 @@ def predict_verb(
     from lidepth.mechanism.protocol import paper_protocol
     from lidepth.units import quantity
 
-    base = _parameters(mode, kappa, phase, stack, area)
+    if identified is None:
+        cells = spread(_parameters(mode, kappa, phase, stack, area), draws, seed=seed)
+    else:
+        cells = _identified(identified, draws, seed)
     protocol = paper_protocol(cycles)
     if current is not None:
         with as_usage("--current"):
@@ -273,10 +284,10 @@ def predict_verb(
             protocol = paper_protocol(
                 cycles, current_ua=held, later_current_ua=held, last_constant=cycles
             )
-    found = what_if(spread(base, draws, seed=seed), protocol)
+    found = what_if(cells, protocol)
     files = _write_prediction(out, found, force) if out is not None else []
     if as_json:
-        say_json({"draws": draws, "seed": seed, "files": files,
+        say_json({"draws": len(cells), "seed": seed, "files": files,
                "predictions": [_prediction_row(one) for one in found]})  # fmt: skip
         return
     table = _table("cell", f"capacity\nat {cycles}, µAh", "bound\nµAh", "80 % left\nat cycle")
@@ -289,6 +300,17 @@ def predict_verb(
     _print(table)
     if out is not None:
         typer.echo(f"numbers  {out / 'prediction.csv'}, .svg, .png")
+
+
+def _identified(file: Path, draws: int, seed: int) -> tuple[CellParameters, ...]:
+    """Some of the equally likely cells of an identification."""
+    import numpy as np
+
+    from lidepth.files.identify_json import read_cells
+
+    cells = read_cells(file)
+    chosen = np.random.default_rng(seed).permutation(len(cells))[:draws]
+    return tuple(cells[int(k)] for k in chosen)
 
 
 def _prediction_row(one: Prediction) -> dict[str, Any]:

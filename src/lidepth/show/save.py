@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lidepth.errors import StoreError
 from lidepth.mechanism.history import CellHistory
+from lidepth.mechanism.identify.found import Identification
 from lidepth.mechanism.predict import Prediction
 from lidepth.model.electrochemistry import Electrochemistry
 from lidepth.model.ledger import Ledger
@@ -19,6 +20,7 @@ from lidepth.model.result import Analysis
 from lidepth.show.drawing import Drawing, NothingToDraw
 from lidepth.show.figures import CYCLING, FIGURES, TAKES_TRUTH
 from lidepth.show.figures.cell import CELL
+from lidepth.show.figures.identify import IDENTIFIED
 from lidepth.show.figures.mechanism import MECHANISM
 from lidepth.show.figures.prediction import prediction
 
@@ -101,6 +103,14 @@ def save_cell(history: CellHistory, folder: Path) -> tuple[Path, ...]:
     Raises StoreError when the folder or a file cannot be written.
     """
     return _save_all([partial(draw, history) for draw in CELL], folder)
+
+
+def save_identification(found: Identification, folder: Path) -> tuple[Path, ...]:
+    """Write the figures of an identification; what has no data is left out.
+
+    Raises StoreError when the folder or a file cannot be written.
+    """
+    return _save_all([partial(draw, found) for draw in IDENTIFIED], folder)
 
 
 def save_prediction(found: Sequence[Prediction], folder: Path) -> tuple[Path, ...]:
