@@ -45,9 +45,9 @@ LAW = 0.5  # growth falls like the square root's: the best of three powers (docs
 KINSHIP = 2.0  # e-folds of the cycle number over which growth keeps its profile
 
 _HELD = 1e12  # precision of a leak that is known to be nothing
-_SPRING = 0.02  # precision with which shares are a third each beforehand
 _LATTICE = 3  # steps along each side of a triangle of shares
 _REACH = 2.0  # that triangle's size, in triangles of possible shares: the best may lie outside
+_TRUSTED = 6.0  # size of the triangle up to which the quadratic is believed
 _GRID = 60  # steps for averages over it
 
 
@@ -237,26 +237,34 @@ def lattice() -> Floats:
 def shares_of(points: Floats, log_evidence: Floats) -> Shares:
     """Most likely and mean shares from the evidence at ``points`` (m, 3): a quadratic through it.
 
-    The most likely ones are held to a third each by a loose spring (7 either way), so that a
-    surface that says nothing gives them and a wide error.
+    Where it has no top near the shares that were tried, it says nothing of what is beyond: instead
+    of the most likely shares, their mean over all that were tried is given.
     """
     height = log_evidence - log_evidence.max()
-    x = points[:, :2]
-    terms = _quadratic(x)
+    terms = _quadratic(points[:, :2])
     # Far below the top nothing need fit: a point counts less the less likely it is.
     weight = 1.0 / (1.0 + np.maximum(-height - 2.0, 0.0))
     c = np.linalg.lstsq(terms * weight[:, None], height * weight, rcond=None)[0]
-    size, axes = np.linalg.eigh(-np.array([[c[3], c[5]], [c[5], c[4]]]))
-    covariance = axes @ np.diag(1.0 / (np.maximum(size, 0.0) + _SPRING)) @ axes.T
-    centre = np.full(2, 1.0 / 3.0)
-    slope = c[1:3] + np.array([[c[3], c[5]], [c[5], c[4]]]) @ centre
-    best = centre + covariance @ slope
-    spread = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
-    mean, std, probability = _possible(c)
+    mean, inside, probability = _average(c, 1.0)
+    best, covariance = _top(c) or _average(c, _REACH)[:2]
     return Shares(
-        best=np.append(best, 1.0 - best.sum()), covariance=spread @ covariance @ spread.T,
-        mean=mean, std=std, probability=probability,
+        best=best, covariance=covariance, mean=mean, std=np.sqrt(np.diag(inside)),
+        probability=probability,
     )  # fmt: skip
+
+
+def _top(c: Floats) -> tuple[Floats, Floats] | None:
+    """Top of the quadratic and its width, if it has one near the shares that were tried."""
+    curvature = -np.array([[c[3], c[5]], [c[5], c[4]]])
+    if np.linalg.eigvalsh(curvature)[0] <= 0.0:
+        return None
+    covariance = np.linalg.inv(curvature)
+    top = covariance @ c[1:3]
+    best = np.append(top, 1.0 - top.sum())
+    if best.min() < (1.0 - _TRUSTED) / 3.0:
+        return None
+    spread = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
+    return best, spread @ covariance @ spread.T
 
 
 def _quadratic(x: Floats) -> Floats:
@@ -265,17 +273,20 @@ def _quadratic(x: Floats) -> Floats:
     return np.column_stack([one, x[:, 0], x[:, 1], half[:, 0], half[:, 1], x[:, 0] * x[:, 1]])
 
 
-def _possible(c: Floats) -> tuple[Floats, Floats, float]:
-    """Mean and standard deviation over the triangle, and the probability of a contrast above 0."""
+def _average(c: Floats, reach: float) -> tuple[Floats, Floats, float]:
+    """Mean and covariance over a triangle, and the probability of a contrast above 0.
+
+    ``reach`` is its size; that of possible shares is one.
+    """
     side = (np.arange(_GRID) + 1.0 / 3.0) / _GRID
     x = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 2)
-    x = x[x.sum(axis=1) < 1.0]
+    x = (x[x.sum(axis=1) < 1.0] - 1.0 / 3.0) * reach + 1.0 / 3.0
     height = _quadratic(x) @ c
     weight = np.exp(height - height.max())
     weight /= weight.sum()
     shares = np.column_stack([x, 1.0 - x.sum(axis=1)])
     mean = weight @ shares
-    std = np.sqrt(weight @ (shares - mean) ** 2)
+    off = shares - mean
     level = shares[:, 0] - shares[:, 1]
     above = float(weight[level > 0].sum() + 0.5 * weight[level == 0].sum())
-    return mean, std, above
+    return mean, np.asarray((off * weight[:, None]).T @ off), above
