@@ -64,6 +64,33 @@ def run_pybamm(
     return _ends(parameters, time_s, voltage, x, qa, silicon)
 
 
+def experiment_steps(protocol: Protocol) -> list[tuple[str, ...]]:
+    """A protocol in the words of ``pybamm.Experiment``, one tuple per cycle; PyBaMM not needed.
+
+    For PyBaMM's own cells: ``pybamm.Experiment(experiment_steps(protocol))``.  Currents are those
+    of the whole cell.
+    """
+    cycles: dict[int, list[str]] = {}
+    for phase in protocol.phases:
+        cycles.setdefault(phase.cycle, []).append(_words(phase))
+    return [tuple(steps) for steps in cycles.values()]
+
+
+def _words(phase: Phase) -> str:
+    if phase.kind == "rest":
+        return f"Rest for {phase.longest_s:.12g} seconds"
+    if phase.voltage_v is not None:
+        doing, until = f"Hold at {phase.voltage_v:.12g} V", f"{phase.until_ua * 1e-6:.12g} A"
+        limited = math.isfinite(phase.until_ua)
+    else:
+        current = abs(phase.current_ua or 0.0) * 1e-6
+        doing, until = f"{phase.kind.capitalize()} at {current:.12g} A", f"{phase.until_v:.12g} V"
+        limited = math.isfinite(phase.until_v)
+    lasts = f" for {phase.longest_s:.12g} seconds" if math.isfinite(phase.longest_s) else ""
+    joint = " or" if lasts and limited else ""
+    return f"{doing}{lasts}{joint}" + (f" until {until}" if limited else "")
+
+
 def _pybamm() -> Any:
     try:
         import pybamm

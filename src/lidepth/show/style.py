@@ -96,6 +96,8 @@ def plain_logarithms(axes: Any) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() != "log":
+            continue
         low, high = axis.get_view_interval()
         wide = high > 100.0 * low
         axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))

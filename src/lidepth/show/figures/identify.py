@@ -20,6 +20,7 @@ from lidepth.show.style import (
     VERMILLION,
     bare,
     new_figure,
+    plain_logarithms,
     styled,
     whole_numbers,
 )
@@ -151,7 +152,7 @@ def identified_numbers(found: Identification) -> Drawing:
             axes.plot(place, bands[2], "o", color=colour, mfc="white", ms=3.0)
         if min(one.bands[0], one.prior_bands[0]) > 0:
             axes.set_yscale("log")
-            axes.minorticks_off()
+            plain_logarithms(axes)
         axes.set_xlim(-0.6, 1.6)
         axes.set_xticks([0, 1], ["prior", "data"])
         axes.set_title(f"{one.name}\n({one.unit})" if one.unit != "1" else f"{one.name}\n",
