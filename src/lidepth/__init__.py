@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lidepth.analysis.check import check_run
     from lidepth.analysis.electrochemistry import examine
     from lidepth.analysis.ensemble import ensemble
+    from lidepth.analysis.statements.examine import examine_growth
     from lidepth.errors import LidepthError
     from lidepth.files.cyclers import read_cycler
     from lidepth.files.experiment import read_experiment
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from lidepth.files.run_folder import read_run
     from lidepth.files.smooth_nc import write_smooth_nc
     from lidepth.files.tables import write_ledger_csv, write_summary_json
+    from lidepth.mechanism.cell import Cell
+    from lidepth.mechanism.history import run_protocol
+    from lidepth.mechanism.identify.identify import identify
+    from lidepth.mechanism.parameters import CellParameters
+    from lidepth.mechanism.protocol import Protocol
     from lidepth.model.calibration import Calibration
     from lidepth.model.cycling import CyclerLog
     from lidepth.model.ensemble import Ensemble
@@ -53,6 +59,8 @@ _HOME = {
     "Analysis": "model.result",
     "Calibration": "model.calibration",
     "CampaignPlan": "virtual.plan",
+    "Cell": "mechanism.cell",
+    "CellParameters": "mechanism.parameters",
     "CyclerLog": "model.cycling",
     "DepthProfile": "model.profile",
     "Detector": "model.instrument",
@@ -62,6 +70,7 @@ _HOME = {
     "Ledger": "model.ledger",
     "LidepthError": "errors",
     "Material": "model.material",
+    "Protocol": "mechanism.protocol",
     "Response": "model.response",
     "Run": "model.result",
     "RunFile": "files.run_file",
@@ -72,12 +81,15 @@ _HOME = {
     "check_run": "analysis.check",
     "ensemble": "analysis.ensemble",
     "examine": "analysis.electrochemistry",
+    "examine_growth": "analysis.statements.examine",
+    "identify": "mechanism.identify.identify",
     "projectile": "physics.reactions",
     "read_cycler": "files.cyclers",
     "read_experiment": "files.experiment",
     "read_plan": "files.plan",
     "read_run": "files.run_folder",
     "read_spectra": "files.readers",
+    "run_protocol": "mechanism.history",
     "save_figures": "show.save",
     "simulate_campaign": "virtual.spectra",
     "stopping_rows": "physics.stopping",
@@ -95,6 +107,8 @@ __all__ = [
     "Analysis",
     "Calibration",
     "CampaignPlan",
+    "Cell",
+    "CellParameters",
     "CyclerLog",
     "DepthProfile",
     "Detector",
@@ -104,6 +118,7 @@ __all__ = [
     "Ledger",
     "LidepthError",
     "Material",
+    "Protocol",
     "Response",
     "Run",
     "RunFile",
@@ -115,12 +130,15 @@ __all__ = [
     "check_run",
     "ensemble",
     "examine",
+    "examine_growth",
+    "identify",
     "projectile",
     "read_cycler",
     "read_experiment",
     "read_plan",
     "read_run",
     "read_spectra",
+    "run_protocol",
     "save_figures",
     "simulate_campaign",
     "stopping_rows",

@@ -12,11 +12,12 @@ import pytest
 import lidepth
 
 PUBLIC = [
-    "Analysis", "Calibration", "CampaignPlan", "CyclerLog", "DepthProfile", "Detector",
-    "Ensemble", "Instrument", "Layer", "Ledger", "LidepthError", "Material", "Response", "Run",
-    "RunFile", "SpectrumSeries", "Stack", "StoppingSource", "__version__", "analyze", "check_run",
-    "ensemble", "examine", "projectile", "read_cycler", "read_experiment", "read_plan", "read_run",
-    "read_spectra", "save_figures", "simulate_campaign",
+    "Analysis", "Calibration", "CampaignPlan", "Cell", "CellParameters", "CyclerLog",
+    "DepthProfile", "Detector", "Ensemble", "Instrument", "Layer", "Ledger", "LidepthError",
+    "Material", "Protocol", "Response", "Run", "RunFile", "SpectrumSeries", "Stack",
+    "StoppingSource", "__version__", "analyze", "check_run", "ensemble", "examine",
+    "examine_growth", "identify", "projectile", "read_cycler", "read_experiment", "read_plan",
+    "read_run", "read_spectra", "run_protocol", "save_figures", "simulate_campaign",
     "stopping_rows", "stopping_source", "write_campaign", "write_ledger_csv",
     "write_profiles_nc", "write_report", "write_smooth_nc", "write_summary_json",
 ]  # fmt: skip
