@@ -94,3 +94,16 @@ def test_what_is_no_ledger_is_refused(written: Path, tmp_path: Path) -> None:
         read_ledger_nc(tmp_path / "other.nc")
     with pytest.raises(BadInput, match="cannot be opened"):
         read_ledger_nc(tmp_path / "none.nc")
+
+
+def test_a_file_that_claims_too_much_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    """A chunked variable of a hundred thousand million numbers takes no room until it is read."""
+    size = 300_000
+    with h5netcdf.File(tmp_path / "huge.nc", "w") as file:
+        for name in ("title", "source", "detector", "stack"):
+            file.attrs[name] = "Si 50 nm"
+        file.attrs["area_cm2"], file.attrs["methods"] = 1.0, "default"
+        file.dimensions = {"silicon_cycle": size, "default_row": size}
+        file.create_variable("silicon", ("silicon_cycle",), "f8", chunks=(10,))
+    with pytest.raises(WrongFormat, match="300000 rows"):
+        read_ledger_nc(tmp_path / "huge.nc")

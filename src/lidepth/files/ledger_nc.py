@@ -19,7 +19,7 @@ from lidepth.model.stack import Stack
 
 METHODS = ("default", "untied", "smooth")
 """Ledgers worth an inference; windows and slab stay in ledger.csv."""
-_MOST_ROWS = 20_000
+_MOST_ROWS = 3000  # two covariances of 650 MB; 364 cycles have 730
 _REMEDY = "use the ledger.nc that lidepth analyze wrote"
 
 
@@ -113,9 +113,11 @@ def _read(tree: Any, where: str) -> LedgerFile:
     attributes = {
         key: str(tree.attrs[key]) for key in ("title", "source", "detector", "stack", "area_cm2")
     }
+    cycles = (_size(tree, "silicon_cycle", where),)
     silicon = MovedSilicon(
-        cycle=_array(tree, "silicon_cycle_number", where).astype(np.int64),
-        amount_1e15=_array(tree, "silicon", where), std_1e15=_array(tree, "silicon_std", where),
+        cycle=_array(tree, "silicon_cycle_number", where, cycles).astype(np.int64),
+        amount_1e15=_array(tree, "silicon", where, cycles),
+        std_1e15=_array(tree, "silicon_std", where, cycles),
         film_1e15=float(tree.attrs["silicon_film_1e15_per_cm2"]),
         mean_1e15=float(tree.attrs["silicon_mean_1e15_per_cm2"]),
         mean_std_1e15=float(tree.attrs["silicon_mean_std_1e15_per_cm2"]),
@@ -128,16 +130,12 @@ def _read(tree: Any, where: str) -> LedgerFile:
 
 
 def _ledger(tree: Any, name: str, where: str) -> Ledger:
-    rows = tree.dimensions[f"{name}_row"].size
-    if not 0 < rows <= _MOST_ROWS:
-        raise WrongFormat(f"a ledger of {rows} rows", where=where, remedy=_REMEDY)
-    values = _array(tree, f"{name}_values", where)
-    covariance = _array(tree, f"{name}_covariance", where)
-    if values.shape != (rows, 3) or covariance.shape != (3 * rows, 3 * rows):
-        raise WrongFormat(
-            f"{name}: values {values.shape}, covariance {covariance.shape}", where=where,
-            expected=f"({rows}, 3) and ({3 * rows}, {3 * rows})", remedy=_REMEDY,
-        )  # fmt: skip
+    rows = _size(tree, f"{name}_row", where)
+    if rows == 0:
+        raise WrongFormat(f"{name}: a ledger of no rows", where=where, remedy=_REMEDY)
+    square = (3 * rows, 3 * rows)
+    values = _array(tree, f"{name}_values", where, (rows, 3))
+    covariance = _array(tree, f"{name}_covariance", where, square)
     scale = float(np.abs(covariance).max(initial=0.0))
     if np.any(np.diag(covariance) < 0) or np.abs(covariance - covariance.T).max() > 1e-9 * scale:
         raise WrongFormat(
@@ -145,15 +143,29 @@ def _ledger(tree: Any, name: str, where: str) -> Ledger:
             remedy=_REMEDY,
         )  # fmt: skip
     return Ledger(
-        method=name, cycle=_array(tree, f"{name}_cycle", where).astype(np.int64),
+        method=name, cycle=_array(tree, f"{name}_cycle", where, (rows,)).astype(np.int64),
         state=_words(tree, f"{name}_state"), flags=_words(tree, f"{name}_flags"),
-        time_s=_array(tree, f"{name}_time", where), values=values, covariance=covariance,
-        independent=_array(tree, f"{name}_independent", where),
+        time_s=_array(tree, f"{name}_time", where, (rows,)), values=values, covariance=covariance,
+        independent=_array(tree, f"{name}_independent", where, square),
         balance_spent=name in str(tree.attrs["balance_spent"]).split(),
     )  # fmt: skip
 
 
-def _array(tree: Any, name: str, where: str) -> NDArray[np.float64]:
+def _size(tree: Any, name: str, where: str) -> int:
+    size = int(tree.dimensions[name].size)
+    if size > _MOST_ROWS:
+        raise WrongFormat(
+            f"{name}: {size} rows", where=where, expected=f"at most {_MOST_ROWS}", remedy=_REMEDY
+        )
+    return size
+
+
+def _array(tree: Any, name: str, where: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    found = tuple(tree.variables[name].shape)
+    if found != shape:  # before anything is read
+        raise WrongFormat(
+            f"{name} has the shape {found}", where=where, expected=str(shape), remedy=_REMEDY
+        )
     values = np.asarray(tree.variables[name][...], dtype=np.float64)
     if not np.all(np.isfinite(values)):
         raise BadInput(f"{name} holds numbers that are none", where=where, remedy=_REMEDY)
