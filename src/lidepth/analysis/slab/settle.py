@@ -16,7 +16,7 @@ from lidepth.analysis.slab.model import LNREACH, SlabModel
 Floats = NDArray[np.float64]
 
 _CLOSE = 0.1  # standard deviations from the optimum, as for the fit of the run
-_MOST = 30
+_MOST = 80  # a thin slab in much noise creeps along a valley of reach and width
 _LEAST_DAMPING = 1e-4
 _KEPT = 0.5  # of the promised gain: where a step keeps less, it was too long
 _STRIDE = 1.0  # of the logarithms of reach and width in one step
