@@ -32,7 +32,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,9 @@ from lidepth.virtual.plan import (
     CampaignPlan,
     Counting,
     Cycling,
+    Driver,
     Growth,
+    Shape,
     paper_instrument,
     paper_stack,
 )
@@ -59,6 +61,8 @@ from lidepth.virtual.spectra import VirtualCampaign, simulate_campaign
 
 Floats = NDArray[np.float64]
 Record = dict[str, Any]
+DRIVERS: tuple[Driver, ...] = ("charge", "discharge", "throughput", "time", "none")
+SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 DEFAULT_SEEDS = range(1000, 1200)
 SMOOTH_SEEDS = range(5000, 5040)
@@ -182,8 +186,8 @@ def _counting(rng: np.random.Generator, stack: Stack, channels: int) -> Counting
 
 def _growth(rng: np.random.Generator) -> Growth:
     return Growth(
-        driver=str(rng.choice(["charge", "discharge", "throughput", "time", "none"])),  # type: ignore[arg-type]
-        shape=str(rng.choice(["front", "exponential"])),  # type: ignore[arg-type]
+        driver=DRIVERS[int(rng.choice(len(DRIVERS)))],
+        shape=SHAPES[int(rng.choice(len(SHAPES)))],
         fast=float(rng.uniform(0.02, 0.35)), fast_cycles=float(rng.uniform(2.0, 12.0)),
         slow=float(rng.uniform(0.0, 0.02)), saturation_li_cm3=float(rng.uniform(4e21, 1.4e22)),
         width_nm=float(rng.uniform(20.0, 120.0)),

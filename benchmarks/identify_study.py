@@ -15,7 +15,7 @@ import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,13 +52,23 @@ class Case:
     """One drawn truth and what was seen of it."""
 
     seed: int
-    law: str
-    phase: str
+    shape: Shape | None
+    drive: Drive | None
     z: Floats
     kappa: float
     history: CellHistory
     seen: Observed
     parameters: CellParameters
+
+    @property
+    def law(self) -> str:
+        """Name of the law."""
+        return self.shape.name if self.shape else "none"
+
+    @property
+    def phase(self) -> str:
+        """Name of the phase."""
+        return self.drive or "none"
 
 
 def drawn(seed: int) -> Case:
@@ -75,9 +85,7 @@ def drawn(seed: int) -> Case:
 def _drawn(seed: int, rng: np.random.Generator) -> Case:
     protocol = _protocol(rng)
     prior = Prior()
-    drive: Drive | None = (
-        None if rng.random() < NONE_SHARE else cast("Drive", str(rng.choice(DRIVES)))
-    )
+    drive = None if rng.random() < NONE_SHARE else DRIVES[int(rng.choice(len(DRIVES)))]
     shape: Shape | None = SHAPES[int(rng.integers(len(SHAPES)))] if drive else None
     made_s = -504.0 * HOUR_S if rng.random() < 0.7 else -10.0 * HOUR_S
     films = CellParameters()
@@ -99,8 +107,8 @@ def _drawn(seed: int, rng: np.random.Generator) -> Case:
     seen = _seen(rng, history, films, n, made_s)
     return Case(
         seed=seed,
-        law=shape.name if shape else "none",
-        phase=drive or "none",
+        shape=shape,
+        drive=drive,
         z=z[0],
         kappa=float(n.kappa[0]) if shape else np.nan,
         history=history,

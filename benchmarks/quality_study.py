@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +30,12 @@ from lidepth.model.result import Run
 from lidepth.model.spectra import Quality, SpectrumSeries
 from lidepth.model.stack import Layer, Stack
 from lidepth.physics.stopping import stopping_source
-from lidepth.virtual.plan import CampaignPlan, Cycling, Growth
+from lidepth.virtual.plan import CampaignPlan, Cycling, Driver, Growth, Shape
 from lidepth.virtual.spectra import VirtualCampaign, simulate_campaign
 
 Floats = NDArray[np.float64]
+DRIVERS: tuple[Driver, ...] = ("charge", "discharge", "throughput", "time", "none")
+SHAPES: tuple[Shape, ...] = get_args(Shape)
 Counts = NDArray[np.int64]
 
 
@@ -95,8 +98,8 @@ def drawn(seed: int) -> tuple[CampaignPlan, dict[str, str]]:
         background_flat=counting.background_flat * float(rng.uniform(0.5, 20.0)) * usual,
     )  # fmt: skip
     growth = Growth(
-        driver=str(rng.choice(["charge", "discharge", "throughput", "time", "none"])),  # type: ignore[arg-type]
-        shape=str(rng.choice(["front", "exponential"])),  # type: ignore[arg-type]
+        driver=DRIVERS[int(rng.choice(len(DRIVERS)))],
+        shape=SHAPES[int(rng.choice(len(SHAPES)))],
         fast=float(rng.uniform(0.05, 0.4)), fast_cycles=float(rng.uniform(2.0, 9.0)),
         silicon_cap=float(rng.choice([0.0, 0.25, 0.5])),
     )  # fmt: skip

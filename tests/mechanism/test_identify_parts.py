@@ -171,7 +171,7 @@ def test_voltage_and_ledger_in_closed_form_are_those_of_the_stepped_cell(seed: i
         anode_potential=true.anode_potential,
     )  # fmt: skip
     common = Common(replace(case.seen, films=films), Prior())
-    forward = Forward(common, shape_of(case.law), case.phase)  # type: ignore[arg-type]
+    forward = Forward(common, case.shape, case.drive)
     end = common.cycler.charged_end
     n = replace(
         forward.numbers(case.z[None, :]),

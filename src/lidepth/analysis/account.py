@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lidepth.analysis.fit import Solution
 from lidepth.analysis.forward import region_rows
 from lidepth.analysis.invert import Inversion, levers, whole_states
-from lidepth.analysis.parameters import COULOMB_LOSS, knot_weights
+from lidepth.analysis.parameters import COULOMB_LOSS, SILICON_STEP, cycle_knots, knot_weights
 from lidepth.analysis.reduce import Reduction
 from lidepth.model.ledger import Ledger
 from lidepth.model.result import MovedSilicon, Run
@@ -208,3 +208,20 @@ def moved_silicon(run: Run, reduction: Reduction, inversion: Inversion) -> Moved
         film_1e15=run.stack.layer("anode").areal_density_1e15,
         mean_1e15=float(even @ amount), mean_std_1e15=float(np.sqrt(even @ covariance @ even)),
     )  # fmt: skip
+
+
+def silicon_of_spectra(moved: MovedSilicon) -> tuple[float, float] | None:
+    """What the spectra alone say of the last cycle's moved silicon, with its error, 1e15/cm2.
+
+    The belief of the fit (a step of SILICON_STEP of the film between two knots) is taken off; None
+    where nothing but that belief is left.
+    """
+    if not moved.cycle.size or moved.std_1e15[-1] <= 0:
+        return None
+    cycle, amount, std = int(moved.cycle[-1]), float(moved.amount_1e15[-1]), moved.std_1e15[-1]
+    weights = knot_weights(cycle_knots(cycle), float(cycle))
+    believed = (SILICON_STEP * moved.film_1e15) ** 2 * float(weights @ weights)
+    precision = float(std**-2.0 - 1.0 / believed)
+    if precision <= 0:
+        return None
+    return amount * float(std**-2.0) / precision, precision**-0.5

@@ -74,9 +74,9 @@ def respond(
         )
     fixed = _Fixed(**{name: getattr(model, name) for name in _fields(model)}, fixed=gained)
     setting, state = Setting(exposure=1.0, live_s=1.0), np.zeros(model.state_size)
-    at = fixed.predict(shared, setting, state)
     bins = fixed.energies_kev(shared, setting)
-    moves = Sensitivity(model=fixed, shared=shared, setting=setting, state=state, at=at)
+    moves = Sensitivity.of(fixed, shared, setting, state)
+    at = moves.at
     depth = np.concatenate([[0.0], np.cumsum(model.grid.atoms_1e15)])
     particles = {
         p.name: Response(

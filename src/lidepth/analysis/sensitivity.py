@@ -45,6 +45,14 @@ class Sensitivity:
     state: Floats
     at: Prediction
 
+    @classmethod
+    def of(
+        cls, model: ForwardModel, shared: Floats, setting: Setting, state: Floats
+    ) -> Sensitivity:
+        """Make the spectrum, too."""
+        at = model.predict(shared, setting, state)
+        return cls(model=model, shared=shared, setting=setting, state=state, at=at)
+
     @cached_property
     def by_state(self) -> Floats:
         """By the state vector; shape (bins, state size)."""

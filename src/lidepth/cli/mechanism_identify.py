@@ -11,13 +11,16 @@ import typer
 
 from lidepth.cli._json import say_json
 from lidepth.cli._options import AsJson, Force, SomeOut
+from lidepth.cli._tables import add_row, plain_table
 
 if TYPE_CHECKING:
     from lidepth.files.ledger_nc import LedgerFile
     from lidepth.mechanism.identify.found import Identification
     from lidepth.mechanism.identify.observed import Observed, SiliconSeen
     from lidepth.mechanism.identify.priors import Prior
+    from lidepth.mechanism.parameters import CellParameters
     from lidepth.model.cycling import CyclerLog
+    from lidepth.model.ledger import Ledger
     from lidepth.model.result import Run
 
 IDENTIFY = """
@@ -124,6 +127,7 @@ def identify_verb(
     from lidepth.cli._progress import Bars
     from lidepth.files.identify_json import identify_tree
     from lidepth.files.ledger_nc import read_ledger_nc
+    from lidepth.files.mechanism import read_phase_odds
     from lidepth.mechanism.identify.identify import identify
     from lidepth.mechanism.identify.observed import without_curves
     from lidepth.units import quantity
@@ -135,9 +139,10 @@ def identify_verb(
     with as_usage("--silicon"):
         given = [_with_error(one, units=("nm", "%")) for one in silicon or ()]
     file = read_ledger_nc(results / "ledger.nc")
-    odds = _phase_odds(growth)
+    odds = {} if growth is None else read_phase_odds(growth)
     with Bars() as bars:
-        seen = _observed(file, _run(file, run), method, given, stored_s, bool(odds))
+        origin, log = _run(file, run)
+        seen = _observed(file, origin, log, method, given, stored_s, bool(odds))
         seen = without_curves(seen) if no_curves else seen
         found = identify(
             seen, prior, seed=seed, phase_log_odds=odds, progress=bars.counted("fitting")
@@ -179,28 +184,7 @@ def _prior(kappa: str | None) -> Prior:
     return Prior().with_kappa(given["value"], given["std"])
 
 
-def _phase_odds(file: Path | None) -> dict[str, float]:
-    """Log evidence of phases from the spectra, the best nought; empty without a file."""
-    if file is None:
-        return {}
-    import json
-
-    from lidepth.errors import WrongFormat
-    from lidepth.files._text import read_text
-    from lidepth.model.mechanism import HYPOTHESES
-
-    try:
-        tree = json.loads(read_text(file, limit_bytes=16 * 1024**2))
-        found = tree["growth"]["ln_evidence"]
-        return {name: float(found[name]) for name in HYPOTHESES}
-    except (ValueError, KeyError, TypeError) as error:
-        raise WrongFormat(
-            f"there are no odds of phases in this file ({error})", where=str(file),
-            expected="the mechanism.json that lidepth mechanism growth wrote",
-        ) from error  # fmt: skip
-
-
-def _run(file: LedgerFile, given: Path | None) -> Run:
+def _run(file: LedgerFile, given: Path | None) -> tuple[Run, CyclerLog]:
     from lidepth.cli._run import run_path
     from lidepth.errors import BadData
     from lidepth.files.run_folder import read_run
@@ -212,12 +196,12 @@ def _run(file: LedgerFile, given: Path | None) -> Run:
             "the run has no cycler log", where=str(path),
             expected="currents and voltages: growth is held against the charge passed",
         )  # fmt: skip
-    return run
+    return run, run.log
 
 
 def _observed(
-    file: LedgerFile, run: Run, method: str, given: list[dict[str, Any]], stored_s: float,
-    discharged_only: bool,
+    file: LedgerFile, run: Run, log: CyclerLog, method: str, given: list[dict[str, Any]],
+    stored_s: float, discharged_only: bool,
 ) -> Observed:  # fmt: skip
     from lidepth.errors import UsageError
     from lidepth.mechanism.identify.observed import observe
@@ -228,55 +212,41 @@ def _observed(
             f"there is no ledger {method!r}", where="--method", expected=", ".join(file.ledgers)
         )
     films = CellParameters.from_stack(file.stack, file.area_cm2)
-    ledger = file.ledgers[method]
-    log: CyclerLog = run.log  # type: ignore[assignment]  # _run has seen to it
-    origin = run.series.origin
-    silicon = _silicon(file, films, given)
+    ledger, origin = file.ledgers[method], run.series.origin
     return observe(
-        films, ledger, log, origin, silicon=silicon, title=file.title,
+        films, ledger, log, origin, silicon=_silicon(file, ledger, films, given), title=file.title,
         made_s=float(log.seconds(origin)[0]) - stored_s, discharged_only=discharged_only,
     )  # fmt: skip
 
 
-def _silicon(file: LedgerFile, films: Any, given: list[dict[str, Any]]) -> SiliconSeen:
-    """Silicon by the spectra, with the analysis' own prior taken off, and what was given."""
-    import numpy as np
-
-    from lidepth.analysis.parameters import SILICON_STEP, cycle_knots, knot_weights
+def _silicon(
+    file: LedgerFile, ledger: Ledger, films: CellParameters, given: list[dict[str, Any]]
+) -> SiliconSeen:
+    """Silicon by the spectra, and what was given."""
+    from lidepth.analysis.account import silicon_of_spectra
+    from lidepth.errors import UsageError
     from lidepth.mechanism.identify.observed import SiliconSeen
     from lidepth.mechanism.parameters import UAH_PER_1E15
 
-    ledger = (
-        file.ledgers["default"] if "default" in file.ledgers else next(iter(file.ledgers.values()))
-    )
-    moved = file.silicon
     last = {int(c): float(t) for c, t in zip(ledger.cycle, ledger.time_s, strict=True)}
     rows: list[tuple[float, float, float]] = []
-    film = films.silicon_uah_cm2 * films.area_cm2
-    if moved.cycle.size and moved.std_1e15[-1] > 0:
-        cycle = int(moved.cycle[-1])
-        weights = knot_weights(cycle_knots(cycle), float(cycle))
-        before = (SILICON_STEP * moved.film_1e15) ** 2 * float(weights @ weights)
-        precision = float(moved.std_1e15[-1]) ** -2.0 - 1.0 / before
-        if precision > 0:
-            value = float(moved.amount_1e15[-1]) * float(moved.std_1e15[-1]) ** -2.0 / precision
-            uah = UAH_PER_1E15 * films.area_cm2
-            rows.append((last.get(cycle, max(last.values())), value * uah, precision**-0.5 * uah))
+    spectra = silicon_of_spectra(file.silicon)
+    if spectra is not None:
+        cycle = int(file.silicon.cycle[-1])
+        uah = UAH_PER_1E15 * films.area_cm2
+        rows.append((last.get(cycle, max(last.values())), spectra[0] * uah, spectra[1] * uah))
+    per_cent = films.silicon_uah_cm2 * films.area_cm2 / 100.0
+    per_nm = films.site_uah_cm2_nm * films.area_cm2
     for one in given:
-        per = film / 100.0 if one["unit"] == "%" else films.site_uah_cm2_nm * films.area_cm2
         cycle = max(last) if one["cycle"] is None else one["cycle"]
         if cycle not in last:
-            from lidepth.errors import UsageError
-
             raise UsageError(
                 f"the ledger has no cycle {cycle}", where="--silicon",
                 expected=f"one of {min(last)} to {max(last)}",
             )  # fmt: skip
-        rows.append((last[cycle], one["value"] * per, one["std"] * per))
-    table = np.array(rows, dtype=np.float64).reshape(-1, 3)
-    return SiliconSeen(
-        time_s=table[:, 0], value_uah=table[:, 1], covariance=np.diag(table[:, 2] ** 2)
-    )
+        unit = per_cent if one["unit"] == "%" else per_nm
+        rows.append((last[cycle], one["value"] * unit, one["std"] * unit))
+    return SiliconSeen.of(rows)
 
 
 def _write(out: Path, found: Identification, force: bool) -> list[str]:
@@ -293,22 +263,22 @@ def _write(out: Path, found: Identification, force: bool) -> list[str]:
 def _show(found: Identification) -> None:
     from rich.console import Console
 
-    from lidepth.cli.mechanism_model import _add, _table
+    from lidepth.show.words import chance
 
     console = Console(highlight=False)
     for what in ("phase", "law"):
         chances = ", ".join(
-            f"{name} {100 * p:.2g} %" for name, p in found.odds(what).items() if p > 5e-4
+            f"{name} {chance(p)}" for name, p in found.odds(what).items() if p > 5e-4
         )
         console.print(f"{what:6s} {chances}", soft_wrap=True)
     console.print(
         f"charge passed over cycle number: ln B {found.throughput_log_odds:+.1f}", soft_wrap=True
     )
-    table = _table("number", "after, 68 %", "before, 68 %", "unit")
+    table = plain_table("number", "after, 68 %", "before, 68 %", "unit")
     for one in found.estimates:
         low, middle, high = one.bands[1:4]
         first = one.prior_bands
-        _add(
+        add_row(
             table, one.name, f"{middle:.3g} ({low:.3g} to {high:.3g})",
             f"{first[2]:.3g} ({first[1]:.3g} to {first[3]:.3g})", one.unit,
         )  # fmt: skip
@@ -322,11 +292,9 @@ def _show(found: Identification) -> None:
 
 
 def _losses(found: Identification) -> Any:
-    from lidepth.cli.mechanism_model import _add, _table
-
-    table = _table("loss", "capacity taken\nµAh", "took most\n%", "told by")
+    table = plain_table("loss", "capacity taken\nµAh", "took most\n%", "told by")
     for one in found.losses:
-        _add(
+        add_row(
             table, one.loss, f"{one.mean_uah:.2f} ± {one.std_uah:.2f}", f"{100 * one.dominant:.0f}",
             one.told_by,
         )  # fmt: skip
@@ -334,11 +302,9 @@ def _losses(found: Identification) -> Any:
 
 
 def _next(found: Identification) -> Any:
-    from lidepth.cli.mechanism_model import _add, _table
-
-    table = _table("next", "ln B\nphase", "ln B\nlaw", "κ\n± %", "what")
+    table = plain_table("next", "ln B\nphase", "ln B\nlaw", "κ\n± %", "what")
     for one in found.next_steps:
-        _add(
+        add_row(
             table, one.name, f"{one.phase_ln_b:.1f}", f"{one.law_ln_b:.1f}",
             f"{100 * one.kappa_rel_std:.0f}", one.what,
         )  # fmt: skip

@@ -11,6 +11,7 @@ import typer
 
 from lidepth.cli._json import say_json
 from lidepth.cli._options import AsJson, Force, SomeOut
+from lidepth.cli._tables import add_row, plain_table
 
 if TYPE_CHECKING:
     from lidepth.mechanism.facts import Facts
@@ -191,7 +192,7 @@ def modes_verb(stack: StackText = None, area: Area = None, as_json: AsJson = Fal
     if as_json:
         say_json([vars(one) for one in found])
         return
-    table = _table(
+    table = plain_table(
         "loss", "capacity\nleft", "x\ncharged", "CCCV\ngain %", "curves\nmV",
         "electrolyte\n% of charge",
     )  # fmt: skip
@@ -235,10 +236,10 @@ def simulate_verb(
         "qa_uAh": "residue\nµAh", "charged_x": "x\ncharged", "charged_y": "y\ncharged",
         "interlayer_nm": "interlayer\nnm",
     }  # fmt: skip
-    table = _table(*columns.values())
+    table = plain_table(*columns.values())
     for row in rows:
         if row["cycle"] in (1, 2, 5, 10, 30, 31, 100, 200, 250, 300, 350, 364, cycles):
-            _add(table, *(f"{row[name]:.4g}" for name in columns))
+            add_row(table, *(f"{row[name]:.4g}" for name in columns))
     _print(table)
     if out is not None:
         typer.echo(f"numbers  {out / 'cell.csv'}, figures/")
@@ -290,12 +291,12 @@ def predict_verb(
         say_json({"draws": len(cells), "seed": seed, "files": files,
                "predictions": [_prediction_row(one) for one in found]})  # fmt: skip
         return
-    table = _table("cell", f"capacity\nat {cycles}, µAh", "bound\nµAh", "80 % left\nat cycle")
+    table = plain_table("cell", f"capacity\nat {cycles}, µAh", "bound\nµAh", "80 % left\nat cycle")
     for one in found:
         low, middle, high = one.capacity_uah[1:4, -1]
         early, half, late = one.cycles_to(0.8)
         when = f"{half:g} ({early:g} to {late:g})" if math.isfinite(half) else "not reached"
-        _add(table, one.name, f"{middle:.3g} ({low:.3g} to {high:.3g})",
+        add_row(table, one.name, f"{middle:.3g} ({low:.3g} to {high:.3g})",
              f"{one.qe_uah[2, -1]:.3g}", when)  # fmt: skip
     _print(table)
     if out is not None:
@@ -401,22 +402,6 @@ def _write(out: Path, history: CellHistory, force: bool, animation: bool) -> lis
             save_animation(history, folder / "animation.gif")
     names = ("cell.csv", "figures", *(["animation.gif"] if animation else []))
     return [str(out / name) for name in names]
-
-
-def _table(*columns: str) -> Any:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _add(table: Any, *cells: str) -> None:
-    from rich.markup import escape
-
-    table.add_row(*(escape(cell) for cell in cells))
 
 
 def _print(table: Any) -> None:

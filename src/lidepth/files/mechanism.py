@@ -7,9 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lidepth.errors import WrongFormat
 from lidepth.files._provenance import known
 from lidepth.files._store import write_text
+from lidepth.files._text import read_text
 from lidepth.model.mechanism import HYPOTHESES, PHASES, Mechanism, Shares
+
+_MOST_BYTES = 16 * 1024**2
 
 
 def mechanism_tree(found: Mechanism) -> dict[str, Any]:
@@ -77,3 +81,18 @@ def _shares(shares: Shares) -> dict[str, Any]:
         "contrast": shares.contrast, "contrast_std": shares.contrast_std,
         "probability_of_more_on_charge": shares.probability,
     }  # fmt: skip
+
+
+def read_phase_odds(file: Path) -> dict[str, float]:
+    """Log evidence of every answer to when it grows, from mechanism.json; the best is nought.
+
+    Raises BadInput where the file cannot be read, WrongFormat where it holds no odds.
+    """
+    try:
+        found = json.loads(read_text(file, limit_bytes=_MOST_BYTES))["growth"]["ln_evidence"]
+        return {name: float(found[name]) for name in HYPOTHESES}
+    except (ValueError, KeyError, TypeError) as error:
+        raise WrongFormat(
+            f"there are no odds of phases in this file ({error})", where=str(file),
+            expected="the mechanism.json that lidepth mechanism growth wrote",
+        ) from error  # fmt: skip

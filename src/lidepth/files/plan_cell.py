@@ -73,9 +73,12 @@ def published_plan(*, title: str, seed: int, cycles: int) -> CampaignPlan:
 
 @contextmanager
 def _named(where: str) -> Iterator[None]:
+    """Put the section's place in front; the cell and the protocol name only themselves."""
     try:
         yield
     except LidepthError as error:
+        if error.where in SECTIONS:
+            error = type(error)(error.what, expected=error.expected, remedy=error.remedy)
         raise error.at(where) from error
 
 

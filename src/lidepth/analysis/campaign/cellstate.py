@@ -136,8 +136,7 @@ class CellModel:
 
     def _moves(self, shared: Floats, setting: Setting, state: Floats) -> Sensitivity:
         both, vector = self.whole(shared, state)
-        at = self.forward.predict(both, setting, vector)
-        return Sensitivity(model=self.forward, shared=both, setting=setting, state=vector, at=at)
+        return Sensitivity.of(self.forward, both, setting, vector)
 
     def _slopes(self, moves: Sensitivity) -> Floats:
         """Derivatives by the state of a campaign; (bins, n)."""

@@ -219,12 +219,11 @@ def linearise_pristine(campaign: Campaign, shared: Floats) -> tuple[Floats, Floa
     cell, seen, mask = campaign.cell, campaign.calibrated.observation, campaign.calibrated.mask
     both = np.append(shared, 0.0)
     state = np.zeros(cell.forward.state_size)
-    at = cell.forward.predict(both, seen.setting, state)
-    moves = Sensitivity(model=cell.forward, shared=both, setting=seen.setting, state=state, at=at)
+    moves = Sensitivity.of(cell.forward, both, seen.setting, state)
     slopes = moves.by_shared[mask, :-1]
     # Before anything has moved nothing is missing either.
     slopes[:, cell.place("slack")] = 0.0
-    mean = at.total[mask] + EMPTY
+    mean = moves.at.total[mask] + EMPTY
     weighted = slopes / mean[:, None]
     normal = weighted.T @ slopes
     return normal, weighted.T @ (seen.counts[mask] - mean) + normal @ shared

@@ -144,7 +144,6 @@ def state_information(
 
     Of the exposure of ``setting``; shape (state size + shared, ...).
     """
-    at = model.predict(shared, setting, state)
-    moves = Sensitivity(model=model, shared=shared, setting=setting, state=state, at=at)
+    moves = Sensitivity.of(model, shared, setting, state)
     jacobian = np.hstack([moves.by_state, moves.by_shared])
-    return poisson_information(jacobian[mask], at.total[mask])
+    return poisson_information(jacobian[mask], moves.at.total[mask])

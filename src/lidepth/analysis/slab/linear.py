@@ -100,11 +100,10 @@ def quadratic(
     slab: SlabModel, seen: Observation, mask: NDArray[np.bool_], shared: Floats, state: Floats
 ) -> Quadratic:
     """Expand one state's log likelihood about ``state``."""
-    at = slab.predict(shared, seen.setting, state)
-    moves = Sensitivity(model=slab, shared=shared, setting=seen.setting, state=state, at=at)
+    moves = Sensitivity.of(slab, shared, seen.setting, state)
     by_cell = moves.by_cell[:, slab.electrolyte]
     jacobian = np.concatenate([moves.by_state[:, :_OWN], by_cell, moves.by_shared], axis=1)[mask]
-    expected = at.total[mask] + EMPTY
+    expected = moves.at.total[mask] + EMPTY
     weighted = jacobian / expected[:, None]
     curvature = weighted.T @ jacobian
     gradient = weighted.T @ (seen.counts[mask] - expected)

@@ -185,8 +185,7 @@ def state_likelihood(
 ) -> StateLikelihood:  # fmt: skip
     """Prepare the likelihood of one state where its slab has settled."""
     state = quadratic.state
-    at = slab.predict(shared, seen.setting, state)
-    moves = Sensitivity(model=slab, shared=shared, setting=seen.setting, state=state, at=at)
+    moves = Sensitivity.of(slab, shared, seen.setting, state)
     levers = np.concatenate([moves.by_state[:, : HATS + 1], moves.by_shared], axis=1)[mask]
     beliefs = np.zeros((levers.shape[1], levers.shape[1]))
     beliefs[: HATS + 1, : HATS + 1] = seen.precision[: HATS + 1, : HATS + 1]

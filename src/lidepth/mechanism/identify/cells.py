@@ -49,13 +49,9 @@ def _growth(
         reach = moved / full  # Dc / k, nm
         spread = (number * reach) ** 2 / end
         return replace(law, diffusivity_nm2_cm2_uah=spread, inlet_nm_cm2_uah=spread / reach)
-    scale = {"sqrt": 1.0, "power": 1.0}.get(shape.name, number)
-    end_share = {
-        "exponential": -np.expm1(-1.0 / scale), "logarithmic": np.log1p(1.0 / scale),
-        "linear-parabolic": np.sqrt(1.0 + 1.0 / scale) - 1.0,
-    }.get(shape.name, 1.0)  # fmt: skip
-    return ReducedLaw(
+    unit = ReducedLaw(
         phase=phase, li_per_silicon=kappa, clock_ua_cm2=CLOCK_UA_CM2, law=shape.name,
-        amplitude_uah_cm2=moved / float(end_share), scale_uah_cm2=scale * end,
-        exponent=number if shape.name == "power" else 0.5,
+        amplitude_uah_cm2=1.0, exponent=number if shape.name == "power" else 0.5,
+        scale_uah_cm2=end if shape.name in ("sqrt", "power") else number * end,
     )  # fmt: skip
+    return replace(unit, amplitude_uah_cm2=moved / unit.silicon_uah_cm2(end))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -39,10 +40,16 @@ class SiliconSeen:
         if self.time_s.shape != (n,) or self.covariance.shape != (n, n):
             raise BadInput("silicon, its times and its covariance differ in size")
 
+    @classmethod
+    def of(cls, rows: Sequence[tuple[float, float, float]]) -> SiliconSeen:
+        """Independent sightings: time in s, amount and standard uncertainty in uAh."""
+        table = np.array(rows, dtype=np.float64).reshape(-1, 3)
+        return cls(time_s=table[:, 0], value_uah=table[:, 1], covariance=np.diag(table[:, 2] ** 2))
+
 
 def no_silicon() -> SiliconSeen:
     """Nobody looked."""
-    return SiliconSeen(time_s=np.zeros(0), value_uah=np.zeros(0), covariance=np.zeros((0, 0)))
+    return SiliconSeen.of(())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
