@@ -22,6 +22,7 @@ from lidepth.show.save import write_whole
 
 Floats = NDArray[np.float64]
 LARGEST_SVG = 350_000  # bytes; a bigger figure goes in as PNG
+_NARROW_IN = 6.0  # a narrower figure is not blown up to the width of the page
 WORRYING_PULL = 3.0
 METHOD_WORDS = {
     "default": "default: state-dependent fit, both rests of a cycle tied by coulometry",
@@ -147,6 +148,7 @@ def _figure(number: int, drawing: Drawing) -> dict[str, Any]:
         "name": drawing.name,
         "title": drawing.title or drawing.name,
         "caption": drawing.caption,
+        "narrow": drawing.figure.get_figwidth() < _NARROW_IN,
         "source": f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}",
     }
 
